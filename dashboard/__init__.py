@@ -1,0 +1,1 @@
+"""MQTT to pictures: subscriber, store, figures, page. Needs neither torch nor PyAV."""

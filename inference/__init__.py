@@ -1,0 +1,1 @@
+"""Frames to scores: models, bundles, engine, events, MQTT publisher, worker."""

@@ -1,0 +1,1 @@
+"""Video in and out: sources, capture clock, RTSP server, publisher."""

@@ -1,0 +1,1 @@
+"""Data to models: drawn figures, datasets, trainer, metrics, export."""
