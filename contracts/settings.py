@@ -197,6 +197,7 @@ class Settings(_Section):
     streams: Literal["auto"] | list[StreamSettings] = Field(
         "auto", description="`auto` analyses every path that someone publishes; else a list"
     )
+    max_streams: int = Field(64, ge=1, le=1000, description="most streams analysed at once")
     model: ModelSettings = Field(ModelSettings(), description="action model")
     engine: EngineSettings = Field(EngineSettings(), description="sliding windows")
     events: EventSettings = Field(EventSettings(), description="from scores to events")

@@ -98,6 +98,25 @@ class SampledFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a source is doing.
+
+    Attributes:
+        state: Where it is in its life.
+        since: UTC epoch seconds at which it entered the state.
+        info: What the video is, once known.
+        fps: Frames per second measured over the last seconds.
+        error: What is wrong, in words; ``None`` while all is well.
+    """
+
+    state: StreamState
+    since: float
+    info: VideoInfo | None = None
+    fps: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TimeSpan:
     """A half-open span ``[start, end)`` in seconds, of UTC or of media time."""
 

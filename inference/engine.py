@@ -1,0 +1,295 @@
+"""From sampled frames of many streams to scored windows, in one thread, in batches.
+
+Decoder threads hand frames over with :meth:`Engine.submit`; the engine's own thread encodes what
+has come from all streams as one batch, and scores all windows that became complete as another. When
+the machine is too slow, a stream's whole backlog is dropped and its ring starts again: windows are
+lost as a whole, and never hold frames from both sides of a hole. The backlog, and with it the lag,
+is bounded by ``max_lag_s``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.types import Latency, Quality, SampledFrame, StreamName, WindowScores
+from inference.runtime import ActionModel
+from inference.windows import FeatureRing, FeatureWindow, WindowSpec
+
+_LOG = logging.getLogger(__name__)
+_MAX_BATCH = 16
+
+OnWindow = Callable[[StreamName, WindowScores], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Counters of one stream since it was added.
+
+    Attributes:
+        windows: Windows scored.
+        dropped_windows: Windows left out because the machine was too slow.
+        dropped_frames: Sampled frames left out with them.
+        backlog: Frames waiting now.
+    """
+
+    windows: int = 0
+    dropped_windows: int = 0
+    dropped_frames: int = 0
+    backlog: int = 0
+
+
+class StreamWindows:
+    """What must be remembered of one stream to turn its next frame into windows."""
+
+    def __init__(self, spec: WindowSpec) -> None:
+        """Start without a past."""
+        self.ring = FeatureRing(spec)
+        self._last: SampledFrame | None = None
+
+    def reset(self) -> None:
+        """Forget the past: the next frame starts afresh."""
+        self.ring.reset()
+        self._last = None
+
+    def pair(self, frame: SampledFrame) -> NDArray[np.uint8]:
+        """Picture to compare a frame with: the one before it, or itself where a run begins."""
+        last, self._last = self._last, frame
+        follows = last is not None and last.run == frame.run and last.index < frame.index
+        return last.image if last is not None and follows else frame.image
+
+
+def score_batch(
+    model: ActionModel, batch: Sequence[tuple[StreamWindows, SampledFrame]]
+) -> Iterator[tuple[StreamWindows, WindowScores]]:
+    """Encode a batch of frames and score every window that they complete.
+
+    Args:
+        model: The model.
+        batch: Frames with their streams, each stream's frames in order.
+
+    Yields:
+        The windows with their streams, in the order of the frames that completed them.
+    """
+    started = time.monotonic()
+    previous = np.stack([stream.pair(frame) for stream, frame in batch])
+    images = np.stack([frame.image for _, frame in batch])
+    features = model.encode(images, previous)
+    ready = [
+        (stream, window)
+        for (stream, frame), feature in zip(batch, features, strict=True)
+        for window in stream.ring.push(frame, feature)
+    ]
+    if not ready:
+        return
+    scores = model.score(np.stack([window.features for _, window in ready]))
+    model_ms = (time.monotonic() - started) * 1000
+    for (stream, window), row in zip(ready, scores, strict=True):
+        yield stream, _window_scores(window, row, started, model_ms)
+
+
+def score_frames(
+    model: ActionModel, spec: WindowSpec, frames: Iterable[SampledFrame]
+) -> Iterator[WindowScores]:
+    """Score the windows of one video as fast as possible, by the same steps as live.
+
+    Args:
+        model: The model.
+        spec: Shape of the windows.
+        frames: The sampled frames in order.
+
+    Yields:
+        Every window, in order.
+    """
+    stream = StreamWindows(spec)
+    source = iter(frames)
+    while batch := [(stream, frame) for frame in islice(source, _MAX_BATCH)]:
+        for _, window in score_batch(model, batch):
+            yield window
+
+
+def measure_quality(image: NDArray[np.uint8]) -> Quality:
+    """Measure brightness and sharpness.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+    """
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    sharpness = float(cv2.Laplacian(luma, cv2.CV_32F).var())
+    return Quality(brightness=round(float(luma.mean()) / 255, 3), sharpness=round(sharpness, 1))
+
+
+def _window_scores(
+    window: FeatureWindow, scores: NDArray[np.float32], started: float, model_ms: float
+) -> WindowScores:
+    newest = window.newest
+    scores.setflags(write=False)
+    return WindowScores(
+        window=window.window,
+        media=window.media,
+        scores=scores,
+        clock=newest.clock,
+        frames_used=window.used,
+        frames_missing=len(window.features) - window.used,
+        latency=Latency(
+            decode=round(newest.decode_ms, 2),
+            wait=round(max(0.0, started - newest.ready_at) * 1000, 2),
+            model=round(model_ms, 2),
+            total=round((time.time() - newest.captured_at) * 1000, 2),
+        ),
+        quality=measure_quality(newest.image),
+    )
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """One stream inside the engine."""
+
+    name: StreamName
+    windows: StreamWindows
+    backlog: deque[SampledFrame] = field(default_factory=deque)
+    stats: EngineStats = field(default_factory=EngineStats)
+    dropped: bool = False
+
+
+class Engine:
+    """Scores the windows of all streams in one thread.
+
+    Every method may be called from any thread; ``on_window`` is called on the engine's thread.
+    """
+
+    def __init__(
+        self, model: ActionModel, spec: WindowSpec, on_window: OnWindow, max_lag_s: float = 2.0
+    ) -> None:
+        """Prepare; nothing runs before :meth:`start`.
+
+        Args:
+            model: Scores all streams.
+            spec: Shape of the windows.
+            on_window: Receives every scored window; must not block.
+            max_lag_s: Seconds of frames that may wait for one stream before they are dropped.
+        """
+        self._model = model
+        self._spec = spec
+        self._on_window = on_window
+        # Less than a window could never be scored.
+        self._max_backlog = max(spec.frames + spec.stride, round(max_lag_s / spec.period_s))
+        self._lanes: dict[StreamName, _Lane] = {}
+        self._work = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Start the engine's thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; frames that wait are dropped."""
+        with self._work:
+            self._stopping = True
+            self._work.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
+
+    def add(self, name: StreamName) -> None:
+        """Make room for a stream; adding it again starts it afresh."""
+        with self._work:
+            self._lanes[name] = _Lane(name, StreamWindows(self._spec))
+
+    def remove(self, name: StreamName) -> None:
+        """Forget a stream and what waits of it."""
+        with self._work:
+            self._lanes.pop(name, None)
+
+    def stats(self, name: StreamName) -> EngineStats:
+        """Counters of a stream; zeros for one that is not here."""
+        with self._work:
+            lane = self._lanes.get(name)
+            if lane is None:
+                return EngineStats()
+            return replace(lane.stats, backlog=len(lane.backlog))
+
+    def submit(self, name: StreamName, frame: SampledFrame) -> None:
+        """Hand a frame over; never blocks.
+
+        Args:
+            name: A stream that was added; frames of others are ignored.
+            frame: Its next sampled frame.
+        """
+        with self._work:
+            lane = self._lanes.get(name)
+            if lane is None or self._stopping:
+                return
+            if len(lane.backlog) >= self._max_backlog:
+                self._drop_backlog(lane)
+            lane.backlog.append(frame)
+            self._work.notify()
+
+    def _drop_backlog(self, lane: _Lane) -> None:
+        frames = len(lane.backlog)
+        lane.backlog.clear()
+        lane.dropped = True
+        # Those of the frames themselves, and those that the refilling of the ring costs.
+        windows = (frames + self._spec.frames - 1) // self._spec.stride
+        lane.stats = replace(
+            lane.stats,
+            dropped_windows=lane.stats.dropped_windows + windows,
+            dropped_frames=lane.stats.dropped_frames + frames,
+        )
+        _LOG.warning(
+            "%s: the machine is too slow, %d windows dropped (%d so far)",
+            lane.name,
+            windows,
+            lane.stats.dropped_windows,
+        )
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._process(batch)
+        except Exception as exc:  # pylint: disable=broad-exception-caught # edge of the thread
+            _LOG.exception("the engine stopped")
+            self.failure = exc
+
+    def _next_batch(self) -> list[tuple[_Lane, SampledFrame]] | None:
+        """Wait for frames and take them in turn from each stream; ``None`` ends the thread."""
+        with self._work:
+            while not self._stopping:
+                batch: list[tuple[_Lane, SampledFrame]] = []
+                waiting = [lane for lane in self._lanes.values() if lane.backlog]
+                while waiting and len(batch) < _MAX_BATCH:
+                    for lane in waiting[: _MAX_BATCH - len(batch)]:
+                        batch.append((lane, self._take(lane)))
+                    waiting = [lane for lane in waiting if lane.backlog]
+                if batch:
+                    return batch
+                self._work.wait()
+            return None
+
+    @staticmethod
+    def _take(lane: _Lane) -> SampledFrame:
+        if lane.dropped:
+            lane.windows.reset()
+            lane.dropped = False
+        return lane.backlog.popleft()
+
+    def _process(self, batch: list[tuple[_Lane, SampledFrame]]) -> None:
+        names = {id(lane.windows): lane for lane, _ in batch}
+        pairs = [(lane.windows, frame) for lane, frame in batch]
+        for windows, scores in score_batch(self._model, pairs):
+            lane = names[id(windows)]
+            with self._work:
+                alive = self._lanes.get(lane.name) is lane
+                lane.stats = replace(lane.stats, windows=lane.stats.windows + 1)
+            if alive:
+                self._on_window(lane.name, scores)

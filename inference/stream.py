@@ -1,0 +1,293 @@
+"""One analysed stream: frames in, messages out.
+
+The source's thread hands frames and states in, the engine's thread hands scored windows in; a lock
+keeps the stream's counters and its event tracker whole between them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from contracts.messages import (
+    Command,
+    ControlState,
+    Event,
+    EventRule,
+    FrameCount,
+    Labels,
+    Scores,
+    StreamStatus,
+    TopScore,
+    score_table,
+)
+from contracts.settings import EventSettings, StreamSettings
+from contracts.types import SampledFrame, SourceStatus, StreamName, StreamState, WindowScores
+from inference.bundle import Bundle
+from inference.engine import Engine
+from inference.events import DEFAULT_RULE, EventChange, EventOptions, EventTracker
+
+_LOG = logging.getLogger(__name__)
+_GAP_S = 2.0
+
+
+class Source(Protocol):
+    """What a stream needs of its video, whatever brings it."""
+
+    def start(self) -> None:
+        """Begin to read, in a thread of its own."""
+
+    def stop(self) -> None:
+        """End the thread within a second."""
+
+    def status(self) -> SourceStatus:
+        """How the source is doing now."""
+
+    def preview(self, width: int) -> bytes | None:
+        """Newest picture as JPEG of a width in pixels; ``None`` before the first."""
+
+
+OnFrame = Callable[[SampledFrame], None]
+OnStatus = Callable[[SourceStatus], None]
+OpenSource = Callable[[StreamSettings, OnFrame, OnStatus], Source]
+
+
+class Publisher(Protocol):
+    """Where results go; every method may be called from any thread and never blocks."""
+
+    def status(self, message: StreamStatus) -> None:
+        """Publish a stream's state."""
+
+    def labels(self, stream: str, message: Labels) -> None:
+        """Publish the labels of a stream's model."""
+
+    def scores(self, message: Scores) -> None:
+        """Publish the scores of a window."""
+
+    def event(self, message: Event) -> None:
+        """Publish a change of an event."""
+
+    def state(self, message: ControlState) -> None:
+        """Publish what is in force for a stream."""
+
+    def forget(self, stream: str) -> None:
+        """Take back everything retained of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamParts:
+    """What all streams of a worker share."""
+
+    bundle: Bundle
+    engine: Engine
+    publisher: Publisher
+    open_source: OpenSource
+    events: EventSettings
+
+
+class AnalysedStream:
+    """One stream from its source to its messages. Thread-safe."""
+
+    def __init__(self, settings: StreamSettings, parts: StreamParts) -> None:
+        """Prepare; nothing runs before :meth:`start`.
+
+        Args:
+            settings: Name and URL.
+            parts: What it shares with the other streams.
+        """
+        self.settings = settings
+        self.name = StreamName(settings.name)
+        self._parts = parts
+        self._lock = threading.RLock()
+        self._seq = 0
+        self._paused = False
+        self._rules: dict[str, EventRule] = {DEFAULT_RULE: parts.events.rule, **parts.events.labels}
+        bundle = parts.bundle
+        self._labels = list(bundle.label_names)
+        self._tracker = EventTracker(self._labels, bundle.background_names, self._event_options())
+        self._last: Scores | None = None
+        self._source: Source | None = None
+        self._seen = SourceStatus(StreamState.CONNECTING, time.time())
+
+    def start(self) -> None:
+        """Publish the labels and begin to read."""
+        bundle = self._parts.bundle
+        self._parts.engine.add(self.name)
+        self._parts.publisher.labels(
+            self.name,
+            Labels(
+                model=bundle.model_id,
+                labels=self._labels,
+                titles=[label.title for label in bundle.labels],
+                background=list(bundle.background_names),
+            ),
+        )
+        self._publish_control()
+        self._open()
+
+    def stop(self) -> None:
+        """End the source and every event that goes on."""
+        self.close_source()
+        if self._seen.state is not StreamState.OFFLINE:
+            self._seen = replace(self._seen, state=StreamState.OFFLINE, since=time.time())
+            self._publish(self._seen)
+        self._parts.engine.remove(self.name)
+        self._end_events()
+
+    def reopen(self) -> None:
+        """Connect anew at once, for a path that came back; numbering goes on."""
+        self.close_source()
+        self._open()
+
+    def close_source(self) -> None:
+        """Stop trying to read; :meth:`reopen` takes it up again."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.stop()
+
+    @property
+    def last_scores(self) -> Scores | None:
+        """Newest scores."""
+        return self._last
+
+    def source_status(self) -> SourceStatus:
+        """How the source is doing now."""
+        source = self._source
+        if source is not None:
+            self._seen = source.status()
+        return self._seen
+
+    def status(self) -> StreamStatus:
+        """State and counters of the stream now."""
+        return self._status_message(self.source_status())
+
+    def publish_status(self) -> None:
+        """Publish the present state, for the measured rate and the counters in it."""
+        self._publish(self.source_status())
+
+    def preview(self, width: int) -> bytes | None:
+        """Newest picture as JPEG of a width in pixels."""
+        source = self._source
+        return source.preview(width) if source else None
+
+    def command(self, command: Command, error: str | None = None) -> None:
+        """Put a command in force and answer it.
+
+        Args:
+            command: What to change.
+            error: Why the command cannot be followed, if it cannot.
+        """
+        unknown = set(command.rules or {}) - set(self._labels) - {DEFAULT_RULE}
+        if unknown:
+            error = f"no such label: {', '.join(sorted(unknown))}"
+        if error is None:
+            with self._lock:
+                if command.paused is not None:
+                    self._paused = command.paused
+                self._rules |= command.rules or {}
+                self._tracker.configure(self._event_options())
+            if command.paused:
+                self._end_events()
+        self._publish_control(error)
+
+    def on_window(self, window: WindowScores) -> None:
+        """Publish a scored window and what it means for the events; called by the engine."""
+        with self._lock:
+            message = self._scores_message(window)
+            self._seq += 1
+            self._last = message
+            self._parts.publisher.scores(message)
+            middle = (window.window.start + window.window.end) / 2
+            for change in self._tracker.update(middle, window.scores):
+                self._publish_event(change)
+
+    def _open(self) -> None:
+        self._source = self._parts.open_source(self.settings, self._on_frame, self._on_status)
+        self._source.start()
+
+    def _on_frame(self, frame: SampledFrame) -> None:
+        if not self._paused:
+            self._parts.engine.submit(self.name, frame)
+
+    def _on_status(self, status: SourceStatus) -> None:
+        self._seen = status
+        level = logging.WARNING if status.error else logging.INFO
+        _LOG.log(level, "%s: %s%s", self.name, status.state, _because(status.error))
+        if status.state in (StreamState.STALLED, StreamState.OFFLINE):
+            self._end_events()
+        self._publish(status)
+
+    def _publish(self, status: SourceStatus) -> None:
+        self._parts.publisher.status(self._status_message(status))
+
+    def _status_message(self, status: SourceStatus) -> StreamStatus:
+        counters = self._parts.engine.stats(self.name)
+        return StreamStatus(
+            stream=self.name,
+            state=status.state,
+            since=status.since,
+            resolution=status.info.resolution if status.info else None,
+            fps=None if status.fps is None else round(status.fps, 2),
+            codec=status.info.codec if status.info else None,
+            model=self._parts.bundle.model_id,
+            error=status.error,
+            windows=self._seq,
+            dropped=counters.dropped_windows,
+        )
+
+    def _scores_message(self, window: WindowScores) -> Scores:
+        scores = [float(score) for score in window.scores]
+        best = max(range(len(scores)), key=scores.__getitem__)
+        return Scores(
+            stream=self.name,
+            seq=self._seq,
+            window=window.window,
+            media=window.media,
+            top=TopScore(self._labels[best], round(scores[best], 4)),
+            scores=score_table(self._labels, scores),
+            model=self._parts.bundle.model_id,
+            clock=window.clock,
+            frames=FrameCount(window.frames_used, window.frames_missing),
+            latency_ms=window.latency,
+            quality=window.quality,
+            published_at=time.time(),
+        )
+
+    def _publish_event(self, change: EventChange) -> None:
+        self._parts.publisher.event(
+            Event(
+                stream=self.name,
+                id=change.id,
+                type=change.type,
+                label=change.label,
+                start=change.start,
+                end=change.end,
+                score=round(change.score, 4),
+                peak=round(change.peak, 4),
+                model=self._parts.bundle.model_id,
+            )
+        )
+
+    def _end_events(self) -> None:
+        with self._lock:
+            for change in self._tracker.flush():
+                self._publish_event(change)
+
+    def _publish_control(self, error: str | None = None) -> None:
+        self._parts.publisher.state(
+            ControlState(
+                stream=self.name, paused=self._paused, rules=dict(self._rules), error=error
+            )
+        )
+
+    def _event_options(self) -> EventOptions:
+        events = self._parts.events
+        return EventOptions(events.smoothing_s, events.update_s, _GAP_S, dict(self._rules))
+
+
+def _because(error: str | None) -> str:
+    return f" ({error})" if error else ""
