@@ -60,6 +60,9 @@ class RtspSettings(_Section):
     )
     host: str = Field(LOOPBACK, description="address to listen on")
     port: int = Field(8554, ge=0, le=65535, description="port to listen on")
+    api_port: int = Field(
+        9997, ge=0, le=65535, description="port where the server tells its paths, on loopback"
+    )
     udp: bool = Field(True, description="offer UDP beside TCP")
     users: list[RtspUserSettings] = Field(
         [], description="users; none: everybody may do everything"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import NewType
 
 import numpy as np
@@ -99,21 +98,27 @@ class SampledFrame:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How a source is doing.
+    """How a stream's source fares.
 
     Attributes:
+        name: Name of the stream.
         state: Where it is in its life.
-        since: UTC epoch seconds at which it entered the state.
-        info: What the video is, once known.
-        fps: Frames per second measured over the last seconds.
-        error: What is wrong, in words; ``None`` while all is well.
+        since: UTC seconds at which it entered the state.
+        info: What it holds, once opened.
+        fps: Measured frames per second.
+        error: What is wrong, in words; cleared by the next frame.
+        frames: Frames decoded since the start.
+        errors: Damaged packets and frames left out since the start.
     """
 
+    name: str
     state: StreamState
     since: float
     info: VideoInfo | None = None
     fps: float | None = None
     error: str | None = None
+    frames: int = 0
+    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +210,9 @@ class Truth:
     Attributes:
         duration_s: Length of the video in seconds.
         labels: Every label that may occur.
-        annotations: Sorted, non-overlapping; unlabelled time is background.
-        video: File that is described, if known.
+        annotations: By start; unlabelled time is background.
     """
 
     duration_s: float
     labels: tuple[str, ...]
     annotations: tuple[Annotation, ...]
-    video: Path | None = field(default=None)

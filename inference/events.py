@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.messages import EventRule
+from contracts.settings import EventSettings
 from contracts.types import Segment, TimeSpan
 
 DEFAULT_RULE = "*"
+_GAP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,26 @@ class EventOptions:
     gap_s: float
     rules: Mapping[str, EventRule]
 
+    @classmethod
+    def from_settings(
+        cls, settings: EventSettings, rules: Mapping[str, EventRule] | None = None
+    ) -> EventOptions:
+        """Take the settings, with the rules in force now if they were changed since."""
+        return cls(
+            smoothing_s=settings.smoothing_s,
+            update_s=settings.update_s,
+            gap_s=_GAP_S,
+            rules=dict(rules or rules_of(settings)),
+        )
+
     def rule(self, label: str) -> EventRule:
         """Rule in force for a label."""
         return self.rules.get(label) or self.rules[DEFAULT_RULE]
+
+
+def rules_of(settings: EventSettings) -> dict[str, EventRule]:
+    """Rules by label as the settings name them, ``*`` for every other label."""
+    return {DEFAULT_RULE: settings.rule, **settings.labels}
 
 
 @dataclass(slots=True)

@@ -17,7 +17,6 @@ from contracts.messages import (
     Command,
     ControlState,
     Event,
-    EventRule,
     FrameCount,
     Labels,
     Scores,
@@ -29,10 +28,16 @@ from contracts.settings import EventSettings, StreamSettings
 from contracts.types import SampledFrame, SourceStatus, StreamName, StreamState, WindowScores
 from inference.bundle import Bundle
 from inference.engine import Engine
-from inference.events import DEFAULT_RULE, EventChange, EventOptions, EventTracker
+from inference.events import DEFAULT_RULE, EventChange, EventOptions, EventTracker, rules_of
 
 _LOG = logging.getLogger(__name__)
-_GAP_S = 2.0
+
+
+class Preview(Protocol):
+    """The newest picture of a source."""
+
+    def jpeg(self, width: int) -> bytes | None:
+        """Encode it at a width in pixels; ``None`` before the first picture."""
 
 
 class Source(Protocol):
@@ -44,11 +49,16 @@ class Source(Protocol):
     def stop(self) -> None:
         """End the thread within a second."""
 
-    def status(self) -> SourceStatus:
-        """How the source is doing now."""
+    def wake(self) -> None:
+        """Try again at once: somebody knows that the video is there."""
 
-    def preview(self, width: int) -> bytes | None:
-        """Newest picture as JPEG of a width in pixels; ``None`` before the first."""
+    @property
+    def status(self) -> SourceStatus:
+        """How the source fares now."""
+
+    @property
+    def preview(self) -> Preview:
+        """Its newest picture."""
 
 
 OnFrame = Callable[[SampledFrame], None]
@@ -65,11 +75,11 @@ class Publisher(Protocol):
     def labels(self, stream: str, message: Labels) -> None:
         """Publish the labels of a stream's model."""
 
-    def scores(self, message: Scores) -> None:
-        """Publish the scores of a window."""
+    def scores(self, message: Scores) -> bool:
+        """Publish the scores of a window; false if they are lost."""
 
-    def event(self, message: Event) -> None:
-        """Publish a change of an event."""
+    def event(self, message: Event) -> bool:
+        """Publish a change of an event; false if an older one is lost for it."""
 
     def state(self, message: ControlState) -> None:
         """Publish what is in force for a stream."""
@@ -105,13 +115,13 @@ class AnalysedStream:
         self._lock = threading.RLock()
         self._seq = 0
         self._paused = False
-        self._rules: dict[str, EventRule] = {DEFAULT_RULE: parts.events.rule, **parts.events.labels}
+        self._rules = rules_of(parts.events)
         bundle = parts.bundle
         self._labels = list(bundle.label_names)
         self._tracker = EventTracker(self._labels, bundle.background_names, self._event_options())
         self._last: Scores | None = None
         self._source: Source | None = None
-        self._seen = SourceStatus(StreamState.CONNECTING, time.time())
+        self._seen = SourceStatus(settings.name, StreamState.CONNECTING, time.time())
 
     def start(self) -> None:
         """Publish the labels and begin to read."""
@@ -139,9 +149,12 @@ class AnalysedStream:
         self._end_events()
 
     def reopen(self) -> None:
-        """Connect anew at once, for a path that came back; numbering goes on."""
-        self.close_source()
-        self._open()
+        """Connect at once, for a path that came back; numbering goes on."""
+        source = self._source
+        if source is None:
+            self._open()
+        else:
+            source.wake()
 
     def close_source(self) -> None:
         """Stop trying to read; :meth:`reopen` takes it up again."""
@@ -158,7 +171,7 @@ class AnalysedStream:
         """How the source is doing now."""
         source = self._source
         if source is not None:
-            self._seen = source.status()
+            self._seen = source.status
         return self._seen
 
     def status(self) -> StreamStatus:
@@ -172,7 +185,7 @@ class AnalysedStream:
     def preview(self, width: int) -> bytes | None:
         """Newest picture as JPEG of a width in pixels."""
         source = self._source
-        return source.preview(width) if source else None
+        return source.preview.jpeg(width) if source else None
 
     def command(self, command: Command, error: str | None = None) -> None:
         """Put a command in force and answer it.
@@ -285,8 +298,7 @@ class AnalysedStream:
         )
 
     def _event_options(self) -> EventOptions:
-        events = self._parts.events
-        return EventOptions(events.smoothing_s, events.update_s, _GAP_S, dict(self._rules))
+        return EventOptions.from_settings(self._parts.events, self._rules)
 
 
 def _because(error: str | None) -> str:

@@ -1,0 +1,1 @@
+"""The subcommands of ``actionstream``, one module for those that belong together."""
