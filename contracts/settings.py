@@ -8,6 +8,7 @@ nearest known key.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -322,3 +323,29 @@ def _explain(error: ValidationError, origin: str) -> str:
         hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(siblings)}."
         return f"Unknown setting `{key}` ({origin} or environment). {hint}"
     return f"Setting `{key}` ({origin}, environment or flag) is wrong: {problem['msg']}."
+
+
+def settings_page() -> str:
+    """The documentation of every setting, as Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Order, the later wins: defaults, `actionstream.yaml` (or `--config FILE`), environment,",
+        "flags (`--set KEY=VALUE`). In the environment, `mqtt.port` is `ACTIONSTREAM_MQTT__PORT`.",
+        "Unknown keys are errors. Written by `python -m contracts.settings > docs/settings.md`.",
+        "",
+        "| key | what it is | default |",
+        "|---|---|---|",
+    ]
+    defaults = Settings().model_dump(mode="json")
+    for key, text in known_keys().items():
+        value: Any = defaults
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        shown = "" if value is None or isinstance(value, dict) else f"`{json.dumps(value)}`"
+        lines.append(f"| `{key}` | {text} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")

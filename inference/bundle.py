@@ -141,7 +141,7 @@ class Bundle:
             )
         except KeyError as exc:
             raise BundleError(f"{path / MANIFEST} lacks {exc.args[0]!r}.") from exc
-        except (TypeError, ValueError, AttributeError) as exc:
+        except (TypeError, ValueError, AttributeError, OverflowError) as exc:
             raise BundleError(f"{path / MANIFEST} is malformed: {exc}.") from exc
         return bundle
 

@@ -25,7 +25,14 @@ from contracts.messages import (
     score_table,
 )
 from contracts.settings import EventSettings, StreamSettings
-from contracts.types import SampledFrame, SourceStatus, StreamName, StreamState, WindowScores
+from contracts.types import (
+    SampledFrame,
+    SourceStatus,
+    StreamName,
+    StreamState,
+    TimeSpan,
+    WindowScores,
+)
 from inference.bundle import Bundle
 from inference.engine import Engine
 from inference.events import DEFAULT_RULE, EventChange, EventOptions, EventTracker, rules_of
@@ -227,9 +234,10 @@ class AnalysedStream:
             self._parts.engine.submit(self.name, frame)
 
     def _on_status(self, status: SourceStatus) -> None:
-        self._seen = status
-        level = logging.WARNING if status.error else logging.INFO
-        _LOG.log(level, "%s: %s%s", self.name, status.state, _because(status.error))
+        before, self._seen = self._seen, status
+        if (before.state, before.error) != (status.state, status.error):
+            level = logging.WARNING if status.error else logging.INFO
+            _LOG.log(level, "%s: %s%s", self.name, status.state, _because(status.error))
         if status.state in (StreamState.STALLED, StreamState.OFFLINE):
             self._end_events()
         self._publish(status)
@@ -258,8 +266,8 @@ class AnalysedStream:
         return Scores(
             stream=self.name,
             seq=self._seq,
-            window=window.window,
-            media=window.media,
+            window=_rounded(window.window),
+            media=_rounded(window.media),
             top=TopScore(self._labels[best], round(scores[best], 4)),
             scores=score_table(self._labels, scores),
             model=self._parts.bundle.model_id,
@@ -299,6 +307,11 @@ class AnalysedStream:
 
     def _event_options(self) -> EventOptions:
         return EventOptions.from_settings(self._parts.events, self._rules)
+
+
+def _rounded(span: TimeSpan) -> TimeSpan:
+    """To a tenth of a millisecond: more digits are noise that every reader would have to read."""
+    return TimeSpan(round(span.start, 4), round(span.end, 4))
 
 
 def _because(error: str | None) -> str:

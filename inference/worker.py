@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from contracts.errors import ActionstreamError, ConfigError
@@ -104,9 +105,11 @@ class Worker:
 
     def stop(self) -> None:
         """End every stream, then the engine."""
-        for stream in list(self._streams.values()):
-            stream.stop()
+        streams = list(self._streams.values())
         self._streams.clear()
+        # Each may have to wait for a decoder that is blocked: all at once, not one after another.
+        with ThreadPoolExecutor(max(1, len(streams)), "stop") as pool:
+            list(pool.map(AnalysedStream.stop, streams))
         self.engine.stop()
 
     def add(self, settings: StreamSettings) -> None:

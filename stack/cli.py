@@ -34,7 +34,7 @@ _COMMANDS = {
     "broker": _Entry("live:broker", "Run the MQTT broker alone."),
     "publish": _Entry("media:publish", "Publish a file, device, URL or pattern over RTSP."),
     "watch": _Entry("media:watch", "Watch scores and events in the terminal."),
-    "predict": _Entry("media:predict", "Scores and segments of video files."),
+    "predict": _Entry("predict:predict", "Scores and segments of video files."),
     "doctor": _Entry("doctor:doctor", "Check this machine and say what to do."),
     "models": _Entry("models:models", "List and show model bundles."),
     "train": _Entry("training:train", "Train a model and export its bundle."),

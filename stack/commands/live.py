@@ -10,10 +10,17 @@ import click
 
 from contracts.errors import ActionstreamError
 from contracts.settings import Settings
-from stack.broker import serve_broker
+from contracts.topics import Kind, Topics
 from stack.commands.options import Resolve, model_option, with_settings
-from stack.demo import DEMO_CLIP, DEMO_STREAM, publish_forever
-from stack.live import Running, serve_all, serve_dashboard, serve_worker, until_stopped
+from stack.broadcast import DEMO_CLIP, DEMO_STREAM, publish_forever
+from stack.live import (
+    Running,
+    serve_all,
+    serve_broker,
+    serve_dashboard,
+    serve_worker,
+    until_stopped,
+)
 from stack.rtsp import choose_server, embedded_server, paths_api, reach_rtsp, serve_rtsp
 from stack.serving import serve
 
@@ -54,7 +61,7 @@ def demo(resolve: Resolve, model: str | None, source: str | None) -> None:
             await publish_forever(
                 source or str(DEMO_CLIP),
                 f"{running.rtsp.publish_url}/{DEMO_STREAM}",
-                settings.mqtt.model_copy(update={"url": running.broker.url}),
+                running.broker.settings,
             )
 
     _run(main)
@@ -106,7 +113,7 @@ def broker(resolve: Resolve) -> None:
 
     async def main() -> None:
         async with serve_broker(settings.mqtt) as running:
-            click.echo(f"MQTT broker ({running.kind}): {running.url}")
+            click.echo(f"MQTT broker ({running.kind}): {running.settings.address}")
             await asyncio.Event().wait()
 
     _run(main)
@@ -143,13 +150,14 @@ def _first(group: BaseExceptionGroup[ActionstreamError]) -> ActionstreamError:
 
 
 def _welcome(running: Running) -> str:
-    rtsp = running.rtsp
+    rtsp, mqtt = running.rtsp, running.broker.settings
+    topic = Topics(mqtt.prefix).every(Kind.SCORES)
     return f"""
   actionstream is up — {running.model}
 
   dashboard    {running.dashboard}
   push video   ffmpeg -re -stream_loop -1 -i VIDEO -c copy -f rtsp {rtsp.url}/cam1
-  results      {running.broker.url}   topic actionstream/streams/+/scores
+  results      {mqtt.address}   topic {topic}
   REST API     {running.api}/docs
 
   RTSP server: {rtsp.kind}; MQTT broker: {running.broker.kind}. Ctrl-C ends everything.

@@ -1,173 +1,86 @@
-"""``publish``, ``watch`` and ``predict``: video in, results out, without a browser."""
+"""``publish`` and ``watch``: video in, results out, without a browser."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Protocol
+import re
+import signal
+import threading
+from pathlib import Path
+from typing import TypedDict, Unpack
+from urllib.parse import unquote, urlsplit
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from contracts.errors import EXIT_FAILED, SourceError
-from contracts.prediction import Prediction
-from contracts.settings import EventSettings
-from inference.prediction import ScoredVideo, score_video
-from inference.prediction import predict as predict_actions
-from inference.runtime import Runtime
-from inference.windows import WindowSpec
-from inference.worker import window_spec
-from stack.commands.options import Resolve, model_option, with_settings
-from stack.models import open_model
-from stack.sources import sampling_of
-from stack.terminal import show_error
-from streaming.files import probe, read_frames
+from contracts.errors import redact
+from stack.commands.options import Resolve, with_settings
+from stack.broadcast import TruthAnnouncer, publish_with_truth
+from stack.progress import show_progress
+from stack.watch import WatchOptions
+from stack.watch import watch as watch_results
+from streaming.publisher import PublishOptions, PublishProgress
+
+
+class _PublishFlags(TypedDict):
+    loop: bool
+    truth: Path | None
+    quiet: bool
 
 
 @click.command()
 @with_settings
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
-@model_option
-@click.option("--json", "form", flag_value="json", help="One JSON object a video and line.")
-@click.option("--csv", "form", flag_value="csv", help="One line of CSV a window.")
+@click.argument("source")
+@click.argument("url", required=False)
+@click.option("--loop", is_flag=True, help="Start again when it ends.")
+@click.option(
+    "--truth",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Annotation file to show under the graph.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def predict(
-    resolve: Resolve, videos: tuple[str, ...], model: str | None, form: str | None, quiet: bool
-) -> None:
-    """Score video files and find the actions in them, by the rules that hold live.
+def publish(resolve: Resolve, source: str, url: str | None, **flags: Unpack[_PublishFlags]) -> None:
+    """Publish SOURCE over RTSP in real time, as a camera would.
 
-    A directory stands for the videos in it, one after another. A file that is no video is
-    reported and passed over; the exit code is then 1.
+    SOURCE is a file, a directory, /dev/video0, an RTSP or HTTP URL, or a pattern such as
+    test:testsrc2. URL is where to: rtsp://HOST:PORT/NAME; without one, this machine's server and
+    the source's name.
     """
-    settings = resolve(model__name=model)
-    runtime = open_model(settings.model)
-    scorer = _Scorer(runtime, window_spec(runtime.bundle, settings), settings.events)
-    write = _WRITERS[form or "table"](runtime.bundle.label_names)
-    failed = False
-    for video in videos:
-        try:
-            with _progress(video, quiet) as meter:
-                scored = scorer.score(video, meter)
-        except SourceError as error:
-            show_error(error)
-            failed = True
-            continue
-        write.add(replace(scorer.predict(scored), video=video), scored)
-    if failed:
-        sys.exit(EXIT_FAILED)
+    settings = resolve()
+    url = url or f"rtsp://{settings.rtsp.host}:{settings.rtsp.port}/{_name_of(source)}"
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    click.echo(f"publishing {redact(source)} to {redact(url)}; Ctrl-C ends it", err=True)
+    announcer = None
+    if flags["truth"] is not None:
+        stream = unquote(urlsplit(url).path.strip("/"))
+        announcer = TruthAnnouncer(flags["truth"], stream, settings.mqtt)
+    with show_progress(redact(source), flags["quiet"]) as meter:
 
+        def tell(state: PublishProgress) -> None:
+            meter.rename(f"loop {state.loop}" if state.connected else "waiting for the server")
+            meter.expect(state.duration_s)
+            meter.reach(state.position_s)
 
-@dataclass(frozen=True, slots=True)
-class _Scorer:
-    """What is the same for all videos of one call."""
-
-    model: Runtime
-    spec: WindowSpec
-    events: EventSettings
-
-    def score(self, video: str, meter: _Meter) -> ScoredVideo:
-        """Score every window of a file."""
-        meter.expect(probe(video).duration_s)
-        frames = read_frames(video, sampling_of(self.model.bundle))
-        return score_video(self.model, self.spec, frames, meter.reach)
-
-    def predict(self, scored: ScoredVideo) -> Prediction:
-        """Sum its windows up."""
-        return predict_actions(self.model.bundle, scored, self.events)
-
-
-class _Meter:
-    """Progress of one video on the terminal, if there is one."""
-
-    def __init__(self, progress: Progress | None, title: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(title, total=None) if progress else None
-
-    def expect(self, duration_s: float | None) -> None:
-        """Say how long the video is."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, total=duration_s)
-
-    def reach(self, pts_s: float) -> None:
-        """Say how far the work is."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=pts_s)
-
-
-@contextmanager
-def _progress(title: str, quiet: bool) -> Iterator[_Meter]:
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield _Meter(None, title)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Meter(progress, title)
-
-
-class _Writer(Protocol):
-    """Writes results in one form."""
-
-    def add(self, prediction: Prediction, scored: ScoredVideo) -> None:
-        """Write one video's result."""
-
-
-class _JsonWriter:
-    """One object a video and line: the REST API's answer plus ``video``."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        del labels
-
-    def add(self, prediction: Prediction, scored: ScoredVideo) -> None:
-        """Write one video's result."""
-        del scored
-        click.echo(prediction.to_json())
-
-
-class _CsvWriter:
-    """One line a window: video, span in media time, every class."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self._rows = csv.writer(sys.stdout, lineterminator="\n")
-        self._rows.writerow(["video", "start", "end", *labels])
-
-    def add(self, prediction: Prediction, scored: ScoredVideo) -> None:
-        """Write one video's result."""
-        for window in scored.windows:
-            span = (round(window.media.start, 3), round(window.media.end, 3))
-            self._rows.writerow(
-                [prediction.video, *span, *(f"{score:.4f}" for score in window.scores)]
-            )
-
-
-class _TableWriter:
-    """For people."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        del labels
-        self._console = Console()
-
-    def add(self, prediction: Prediction, scored: ScoredVideo) -> None:
-        """Write one video's result."""
-        self._console.print(
-            f"[bold]{prediction.video}[/bold]  {prediction.duration_s:.1f} s, "
-            f"{len(scored.windows)} windows: [bold green]{prediction.label}[/bold green] "
-            f"{prediction.probability:.0%}"
+        options = PublishOptions(
+            loop=flags["loop"], transport=settings.source.transport, on_progress=tell
         )
-        table = Table("action", "from", "to", "score")
-        for segment in prediction.segments:
-            row = (f"{segment.start:.2f} s", f"{segment.end:.2f} s", f"{segment.score:.0%}")
-            table.add_row(segment.label, *row)
-        self._console.print(table if prediction.segments else "  no action found")
+        publish_with_truth(source, url, options, announcer, stop)
 
 
-_WRITERS: dict[str, Callable[[tuple[str, ...]], _Writer]] = {
-    "json": _JsonWriter,
-    "csv": _CsvWriter,
-    "table": _TableWriter,
-}
+def _name_of(source: str) -> str:
+    """A stream's name for a source: its last part without ending and odd characters."""
+    last = source.rstrip("/").rpartition("/")[2].partition("?")[0]
+    stem = last.rpartition(".")[0] or last
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "video"
+
+
+@click.command()
+@with_settings
+@click.argument("stream", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Every message as one line of JSON.")
+@click.option("--quiet", is_flag=True, help="Events only.")
+def watch(resolve: Resolve, stream: str | None, as_json: bool, quiet: bool) -> None:
+    """Watch scores and events of STREAM, or of all streams, in the terminal."""
+    settings = resolve()
+    watch_results(settings.mqtt, WatchOptions(stream=stream, as_json=as_json, quiet=quiet))

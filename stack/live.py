@@ -1,0 +1,171 @@
+"""The live stack: each part alone, and all of them in one process.
+
+Every part is an async context manager; `up` enters them in the order in which they need each other
+and leaves them in reverse, so that a signal, an error and a normal end take the same way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.errors import ConfigError
+from contracts.messages import Command
+from contracts.mqtt import LinkState
+from contracts.settings import MqttSettings, Settings
+from dashboard.app import create_app
+from inference.api import create_api
+from inference.publisher import CommandHandlers, ResultPublisher
+from inference.worker import Discovery, Worker
+from stack.broker import Broker, start_broker
+from stack.models import open_model
+from stack.rtsp import RtspService, serve_rtsp
+from stack.serving import serve
+from stack.sources import make_opener
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs, for the person who started it.
+
+    Attributes:
+        rtsp: The RTSP server.
+        broker: The MQTT broker.
+        dashboard: URL of the page.
+        api: URL of the REST API.
+        model: ``name@version`` of the model.
+    """
+
+    rtsp: RtspService
+    broker: Broker
+    dashboard: str
+    api: str
+    model: str
+
+
+async def until_stopped(main: Coroutine[Any, Any, None]) -> None:
+    """Run something until it ends or the process is asked to stop (Ctrl-C, SIGTERM).
+
+    Args:
+        main: What to run; it is cancelled when the signal comes.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(main)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def serve_broker(settings: MqttSettings) -> AsyncIterator[Broker]:
+    """Run, or reach, the MQTT broker while the context lasts.
+
+    Args:
+        settings: Which one and where.
+
+    Yields:
+        The broker; its ``settings`` are those of its clients.
+    """
+    broker = await asyncio.to_thread(start_broker, settings)
+    try:
+        yield broker
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
+@asynccontextmanager
+async def serve_worker(
+    settings: Settings, discovery: Discovery | None
+) -> AsyncIterator[tuple[Worker, str]]:
+    """Run the worker and its REST API while the context lasts.
+
+    Args:
+        settings: Of the whole product; ``mqtt`` must name a broker that is there.
+        discovery: Where published paths appear.
+
+    Yields:
+        The worker and the URL of its API.
+    """
+    if settings.streams == "auto" and discovery is None:
+        raise ConfigError(
+            "`streams: auto` needs a server that tells its paths.",
+            "Set `rtsp.api_url`, or list the `streams`.",
+        )
+    model = await asyncio.to_thread(open_model, settings.model)
+
+    def follow(stream: str, command: Command) -> None:
+        worker.on_command(stream, command)
+
+    def refuse(stream: str, why: str) -> None:
+        worker.on_command(stream, Command(), why)
+
+    publisher = ResultPublisher(
+        settings.mqtt,
+        CommandHandlers(on_command=follow, on_bad_command=refuse),
+    )
+    worker = Worker(settings, model, publisher, make_opener(model.bundle, settings.source))
+    api = create_api(worker, lambda: publisher.stats.broker is LinkState.CONNECTED)
+    async with serve(api, settings.api.host, settings.api.port, "api.port") as port:
+        publisher.start()
+        try:
+            await asyncio.to_thread(worker.start)
+            async with _beside(worker.run(discovery)):
+                yield worker, f"http://{settings.api.host}:{port}"
+        finally:
+            await asyncio.to_thread(worker.stop)
+            await asyncio.to_thread(publisher.stop)
+
+
+@asynccontextmanager
+async def serve_dashboard(settings: Settings) -> AsyncIterator[str]:
+    """Serve the page while the context lasts.
+
+    Yields:
+        Its URL.
+    """
+    page = settings.dashboard
+    async with serve(create_app(settings), page.host, page.port, "dashboard.port") as port:
+        yield f"http://{page.host}:{port}"
+
+
+@asynccontextmanager
+async def serve_all(settings: Settings) -> AsyncIterator[Running]:
+    """Run the whole stack in this process while the context lasts.
+
+    Args:
+        settings: Of the whole product.
+
+    Yields:
+        What runs and where.
+    """
+    async with AsyncExitStack() as parts:
+        broker = await parts.enter_async_context(serve_broker(settings.mqtt))
+        settings = settings.model_copy(update={"mqtt": broker.settings})
+        rtsp = await parts.enter_async_context(serve_rtsp(settings.rtsp))
+        worker, api = await parts.enter_async_context(serve_worker(settings, rtsp.discovery))
+        page_settings = settings.dashboard.model_copy(update={"worker_url": api})
+        settings = settings.model_copy(update={"dashboard": page_settings})
+        page = await parts.enter_async_context(serve_dashboard(settings))
+        yield Running(rtsp, broker, page, api, worker.model.bundle.model_id)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run something beside the body; its failure ends the body."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
