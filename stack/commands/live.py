@@ -11,8 +11,8 @@ import click
 from contracts.errors import ActionstreamError
 from contracts.settings import Settings
 from contracts.topics import Kind, Topics
-from stack.commands.options import Resolve, model_option, with_settings
 from stack.broadcast import DEMO_CLIP, DEMO_STREAM, publish_forever
+from stack.commands.options import Resolve, model_option, with_settings
 from stack.live import (
     Running,
     serve_all,

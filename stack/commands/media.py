@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from contracts.errors import redact
-from stack.commands.options import Resolve, with_settings
 from stack.broadcast import TruthAnnouncer, publish_with_truth
+from stack.commands.options import Resolve, with_settings
 from stack.progress import show_progress
 from stack.watch import WatchOptions
 from stack.watch import watch as watch_results
