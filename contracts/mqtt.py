@@ -256,9 +256,9 @@ class MqttConnection:
             self._connects += 1
             self._set_state(LinkState.CONNECTED)
             while not self._stopping.is_set():
-                self._pump(session, waker)
+                self._pump(session)
                 session.poll(POLL_S)
-            self._say_goodbye(session, waker)
+            self._say_goodbye(session)
         finally:
             self._outbox.disconnected()
             session.close()
@@ -281,9 +281,8 @@ class MqttConnection:
         self._protocol = session.protocol
         return session
 
-    def _pump(self, session: Session, waker: Waker) -> None:
+    def _pump(self, session: Session) -> None:
         """Send what waits, as long as the socket takes it: backpressure stays in the outbox."""
-        waker.clear()
         while not session.congested:
             message = self._outbox.take()
             if message is None:
@@ -292,20 +291,20 @@ class MqttConnection:
             if message.qos:
                 self._outbox.sent(packet_id, message)
 
-    def _say_goodbye(self, session: Session, waker: Waker) -> None:
+    def _say_goodbye(self, session: Session) -> None:
         """Flush, then tell everybody what the will would have said."""
-        self._flush(session, waker)
+        self._flush(session)
         if self._will is not None:
             self._outbox.retain(self._will)
-            self._flush(session, waker)
+            self._flush(session)
 
-    def _flush(self, session: Session, waker: Waker) -> None:
+    def _flush(self, session: Session) -> None:
         while self._outbox.stats.waiting or session.congested:
             left_s = self._farewell_until_s - time.monotonic()
             if left_s <= 0:
                 _log.warning("%d MQTT messages were not sent", self._outbox.stats.waiting)
                 return
-            self._pump(session, waker)
+            self._pump(session)
             session.poll(min(left_s, 0.1))
 
     def _state_is_final(self, state: LinkState) -> bool:

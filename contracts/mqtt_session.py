@@ -182,6 +182,7 @@ class Session:
         self._config = config
         self._filters: Sequence[str] = ()
         self._answer: ReasonCode | None = None
+        self._waker: Waker | None = None
         self._selector = selectors.DefaultSelector()
         self._client = self._make_client(timeout_s)
         try:
@@ -272,6 +273,7 @@ class Session:
     def watch(self, waker: Waker) -> None:
         """Let ``waker.wake()``, from any thread, end a ``poll`` early."""
         self._selector.register(waker, selectors.EVENT_READ)
+        self._waker = waker
 
     def poll(self, timeout_s: float) -> None:
         """Wait for the network once and handle what came.
@@ -292,6 +294,8 @@ class Session:
         # TLS may hold decrypted bytes that the socket below does not show.
         pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         ready = {key.fd: mask for key, mask in self._selector.select(0.0 if pending else timeout_s)}
+        if self._waker is not None and self._waker.fileno() in ready:
+            self._waker.clear()
         mask = ready.get(sock.fileno(), 0)
         if mask & selectors.EVENT_READ or pending:
             self._check(self._client.loop_read())
@@ -406,7 +410,7 @@ class Waker:
                 self._writer.send(b"\0")
 
     def clear(self) -> None:
-        """Take the byte out; call it before looking for work, so that none is overlooked."""
+        """Take the byte out; only before looking for work is none overlooked."""
         with suppress(BlockingIOError):
             self._reader.recv(64)
         self._woken = False

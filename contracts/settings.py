@@ -299,8 +299,42 @@ def _read_file(file: Path | None) -> dict[str, Any]:
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], Any]]:
     for name in sorted(environ):
-        if name.startswith(ENV_PREFIX):
-            yield name[len(ENV_PREFIX) :].lower().split("__"), yaml.safe_load(environ[name])
+        # Container tools pass unset variables on as empty ones.
+        if name.startswith(ENV_PREFIX) and environ[name]:
+            path = name[len(ENV_PREFIX) :].lower().split("__")
+            yield path, read_value(path, environ[name])
+
+
+def read_value(path: Sequence[str], text: str) -> Any:
+    """Read the value of a setting from text, as the environment and flags give it.
+
+    Lists and tables are read as YAML. Everything else stays text, which the setting's own type
+    then reads: a password of digits must not become a number.
+
+    Args:
+        path: Parts of the dotted key.
+        text: The value.
+
+    Raises:
+        ConfigError: A list or table cannot be read.
+    """
+    annotation: Any = Settings
+    for part in path:
+        fields = getattr(annotation, "__pydantic_fields__", {})
+        annotation = fields[part].annotation if part in fields else None
+    is_scalar = text.lstrip()[:1] not in ("[", "{", "-")
+    if is_scalar or not _holds_structure(annotation):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"The value of `{'.'.join(path)}` cannot be read: {text}") from exc
+
+
+def _holds_structure(annotation: Any) -> bool:
+    if get_origin(annotation) in (list, dict) or hasattr(annotation, "__pydantic_fields__"):
+        return True
+    return any(_holds_structure(part) for part in get_args(annotation))
 
 
 def _put(tree: dict[str, Any], key: Sequence[str], value: Any) -> None:

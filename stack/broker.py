@@ -31,7 +31,7 @@ from stack.serving import bind
 
 BrokerKind = Literal["external", "mosquitto", "embedded"]
 _DAEMON_FOLDERS = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
-_KNOCK_TIMEOUT_S = 1.0
+_KNOCK_TIMEOUT_S = 0.5
 _log = logging.getLogger(__name__)
 
 

@@ -30,18 +30,25 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 STEADY_S = 10.0
 _HASH_ROUNDS = 10_000
+_USER = "mosquitto"
 _TIMESTAMP = re.compile(r"^\d+: ")  # printed until the configuration is read
 _log = logging.getLogger(__name__)
 
-# Run by a Python that then becomes mosquitto: the kernel ends it when the thread that started it
-# is gone, even if we die by SIGKILL (prctl(2), PR_SET_PDEATHSIG = 1). A preexec_fn would do the
-# same but may deadlock in a process with threads. The parent may be gone before: hence getppid.
-_DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
+# Run by a Python that then becomes mosquitto. Root steps down first, as mosquitto would do itself,
+# because a change of user cancels what follows: the kernel ends the process when the thread that
+# started it is gone, even if we die by SIGKILL (prctl(2), PR_SET_PDEATHSIG = 1). A preexec_fn would
+# do the same but may deadlock in a process with threads. We may be gone before: hence getppid.
+_STEP_DOWN_AND_DIE_WITH_PARENT = """
+import ctypes, os, pwd, signal, sys
+if os.geteuid() == 0 and sys.argv[2] in (user.pw_name for user in pwd.getpwall()):
+    user = pwd.getpwnam(sys.argv[2])
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
 ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -63,14 +70,14 @@ class MosquittoBroker:
         """
         self.settings = settings
         self.restarts = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="actionstream-mosquitto-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="actionstream-mosquitto-"))
         self._stopping = Event()
         self._child: subprocess.Popen[str] | None = None
         self._last_words: deque[str] = deque(maxlen=3)
         try:
-            config = write_config(settings, self._folder)
+            config = write_config(settings, self.folder)
         except ConfigError:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
         self._command = [program, "-c", str(config)]
         # The kernel watches the thread that started the child, so one thread does all starts.
@@ -95,7 +102,7 @@ class MosquittoBroker:
             except subprocess.TimeoutExpired:
                 child.kill()
         self._thread.join(1.0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _await_answer(self) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -130,8 +137,8 @@ class MosquittoBroker:
     def _run_once(self) -> None:
         command = self._command
         if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-            command += self._command
+            command = [sys.executable, "-I", "-S", "-c", _STEP_DOWN_AND_DIE_WITH_PARENT]
+            command += [str(os.getpid()), _USER, *self._command]
         with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -184,10 +191,11 @@ def write_config(settings: MqttSettings, folder: Path) -> Path:
             password_line(settings.username, settings.password.get_secret_value()),
             encoding="utf-8",
         )
-        _let_mosquitto_read(folder, passwords)
+        _give_to_mosquitto(passwords)
         lines += ["allow_anonymous false", f"password_file {passwords}"]
     config = folder / "mosquitto.conf"
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _give_to_mosquitto(folder)
     return config
 
 
@@ -212,12 +220,11 @@ def password_line(username: str, password: str) -> str:
     return f"{username}:$7${_HASH_ROUNDS}${'$'.join(parts)}\n"
 
 
-def _let_mosquitto_read(folder: Path, passwords: Path) -> None:
-    """Started by root, mosquitto becomes the user `mosquitto` before it reads the file."""
+def _give_to_mosquitto(path: Path) -> None:
+    """Let it read what we wrote as root, for it runs as a user of its own then."""
     if os.geteuid() == 0:
-        with suppress(LookupError, OSError):
-            shutil.chown(folder, "mosquitto")
-            shutil.chown(passwords, "mosquitto")
+        with suppress(LookupError):
+            shutil.chown(path, _USER)
 
 
 def _level(text: str) -> int:

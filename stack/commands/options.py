@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import click
-import yaml
 
 from contracts.errors import ConfigError
-from contracts.settings import Settings, load_settings
+from contracts.settings import Settings, load_settings, read_value
 from stack.logs import configure_logging
 
 
@@ -68,8 +67,5 @@ def _overrides(changes: tuple[str, ...], flags: dict[str, Any]) -> dict[str, Any
         key, equals, text = change.partition("=")
         if not equals:
             raise ConfigError(f"--set takes KEY=VALUE, not `{change}`.")
-        try:
-            overrides[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as exc:
-            raise ConfigError(f"--set {key}: `{text}` cannot be read as a value.") from exc
+        overrides[key.strip()] = read_value(key.strip().split("."), text)
     return overrides

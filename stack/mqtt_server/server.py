@@ -37,6 +37,7 @@ from stack.mqtt_server.packets import (
 )
 
 MAX_PACKET_BYTES = 2_000_000
+MAX_CONNECT_BYTES = 400_000
 MAX_CLIENTS = 256
 MAX_SUBSCRIPTIONS = 1_000
 MAX_RETAINED = 20_000
@@ -129,9 +130,10 @@ class MqttServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Everything between a client's first and last packet."""
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            kind, _, body = await _read_packet(reader)
-        if kind is not Type.CONNECT:
-            return
+            first = await reader.readexactly(1)
+            if first[0] >> 4 != Type.CONNECT:
+                return
+            _, _, body = await _read_packet(reader, first, MAX_CONNECT_BYTES)
         connect = parse_connect(body)
         refusal = self._refusal(connect)
         if refusal is not None:
@@ -198,7 +200,8 @@ class MqttServer:
         patience_s = keepalive_s * 1.5 if keepalive_s else None
         while True:
             async with asyncio.timeout(patience_s):
-                kind, flags, body = await _read_packet(reader)
+                first = await reader.readexactly(1)
+                kind, flags, body = await _read_packet(reader, first, MAX_PACKET_BYTES)
             if kind is Type.DISCONNECT:
                 # MQTT 5 may ask for the will to be published all the same (3.14.2.1).
                 if not (client.protocol == V5 and body[:1] == b"\x04"):
@@ -288,9 +291,19 @@ class MqttServer:
         client.send(encode_codes(Type.UNSUBACK, packet_id, codes, client.protocol))
 
 
-async def _read_packet(reader: asyncio.StreamReader) -> tuple[Type, int, bytes]:
-    """Read one packet: its type, the four flags and what follows the fixed header (2.1)."""
-    first = (await reader.readexactly(1))[0]
+async def _read_packet(
+    reader: asyncio.StreamReader, first: bytes, limit: int
+) -> tuple[Type, int, bytes]:
+    """Read the rest of a packet (2.1).
+
+    Args:
+        reader: Stands behind the first byte.
+        first: That byte.
+        limit: Most bytes that may follow the fixed header.
+
+    Returns:
+        The packet's type, its four flags and what follows the fixed header.
+    """
     length = shift = 0
     while True:
         byte = (await reader.readexactly(1))[0]
@@ -300,10 +313,10 @@ async def _read_packet(reader: asyncio.StreamReader) -> tuple[Type, int, bytes]:
             break
         if shift > 21:
             raise MalformedPacketError("the length has more than four bytes")
-    if length > MAX_PACKET_BYTES:
+    if length > limit:
         raise MalformedPacketError("the packet is too large")
     try:
-        kind = Type(first >> 4)
+        kind = Type(first[0] >> 4)
     except ValueError as exc:
         raise MalformedPacketError("the packet type does not exist") from exc
-    return kind, first & 0x0F, await reader.readexactly(length)
+    return kind, first[0] & 0x0F, await reader.readexactly(length)

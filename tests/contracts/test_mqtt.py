@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -93,7 +92,7 @@ def test_nobody_is_there() -> None:
 
 
 def test_a_name_that_does_not_exist() -> None:
-    with pytest.raises(BrokerUnreachableError, match="nowhere.invalid"):
+    with pytest.raises(BrokerUnreachableError, match=r"nowhere\.invalid"):
         check_broker(MqttSettings(url="mqtt://nowhere.invalid"))
 
 
@@ -238,6 +237,8 @@ def test_a_broker_that_froze_does_not_hold_up_anybody() -> None:
 
 
 @pytest.mark.peer("mosquitto", "openssl")
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")
 def test_encrypted_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = pick_port()
     _make_certificate(tmp_path)
@@ -251,7 +252,7 @@ def test_encrypted_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(lambda: _listens(port), "mosquitto")
-            with pytest.raises(BrokerRefusedError, match="certificate .* not trusted"):
+            with pytest.raises(BrokerRefusedError, match=r"certificate .* not trusted"):
                 check_broker(settings)
             monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
             with Recorder(settings, "x") as recorder, connected(settings) as connection:
@@ -259,7 +260,6 @@ def test_encrypted_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 recorder.wait_for("x", b"y" * 200_000)
         finally:
             process.terminate()
-    assert ssl.OPENSSL_VERSION
 
 
 def _make_certificate(folder: Path) -> None:

@@ -52,6 +52,28 @@ def test_lists_come_from_the_environment_too(tmp_path: Path) -> None:
     assert [stream.url for stream in streams] == ["rtsp://cam/1"]
 
 
+@pytest.mark.parametrize("password", ["123456", "yes", "0x1f", "null", "[a]", "{", "- x"])
+def test_a_password_stays_the_text_it_is(tmp_path: Path, password: str) -> None:
+    env = {"ACTIONSTREAM_MQTT__USERNAME": "u", "ACTIONSTREAM_MQTT__PASSWORD": password}
+    secret = load(tmp_path, "", env).mqtt.password
+    assert secret is not None
+    assert secret.get_secret_value() == password
+
+
+def test_empty_and_plain_variables(tmp_path: Path) -> None:
+    env = {
+        "ACTIONSTREAM_MQTT__URL": "",
+        "ACTIONSTREAM_RTSP__UDP": "false",
+        "ACTIONSTREAM_ENGINE__STRIDE_S": "0.32",
+        "ACTIONSTREAM_EVENTS__LABELS": "{walk: {enter: 0.7}}",
+    }
+    settings = load(tmp_path, "", env)
+    assert settings.mqtt.url is None
+    assert settings.rtsp.udp is False
+    assert settings.engine.stride_s == 0.32
+    assert settings.events.labels["walk"].enter == 0.7
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,13 +150,14 @@ def is_ready(ports: Ports) -> bool:
 @contextmanager
 def child(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """A helper process that ends with the context."""
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    threading.Thread(target=lambda: process.stderr and process.stderr.read(), daemon=True).start()
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=5)
+    with subprocess.Popen(
+        arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=5)
 
 
 def push(ports: Ports, source: Path | str, name: str) -> list[str]:
