@@ -229,6 +229,9 @@ class MqttConnection:
     def _run(self, waker: Waker) -> None:
         with closing(waker):
             self._keep_connected(waker)
+        left = self._outbox.stats.waiting
+        if left:
+            _log.warning("%d MQTT messages were not sent before the end", left)
 
     def _keep_connected(self, waker: Waker) -> None:
         """Connect, serve, wait, again: the body of the thread."""
@@ -302,7 +305,6 @@ class MqttConnection:
         while self._outbox.stats.waiting or session.congested:
             left_s = self._farewell_until_s - time.monotonic()
             if left_s <= 0:
-                _log.warning("%d MQTT messages were not sent", self._outbox.stats.waiting)
                 return
             self._pump(session)
             session.poll(min(left_s, 0.1))

@@ -6,13 +6,14 @@ is decided above, in ``contracts.mqtt``.
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Self
@@ -31,6 +32,7 @@ from contracts.settings import MqttSettings
 
 KEEPALIVE_S = 10
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_log = logging.getLogger(__name__)
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 # Reason codes of MQTT 5, 3.2.2.2; paho maps the five return codes of MQTT 3.1.1 onto them.
@@ -94,32 +96,54 @@ class Endpoint:
 
     @classmethod
     def from_settings(cls, settings: MqttSettings) -> Self:
-        """Take the address of the settings apart.
+        """Find out where the settings point.
 
         Args:
             settings: User and password there win over those in the URL.
 
         Returns:
+            The endpoint; an address that means "every interface" becomes loopback.
+
+        Raises:
+            ConfigError: ``mqtt.url`` is not of the form ``mqtt://[user:password@]host[:port]``.
+        """
+        password = settings.password.get_secret_value() if settings.password else None
+        endpoint = cls.from_url(settings.url) if settings.url else cls(settings.host, settings.port)
+        return replace(
+            endpoint,
+            host=_ANY_ADDRESS.get(endpoint.host, endpoint.host),
+            username=settings.username or endpoint.username,
+            password=password or endpoint.password,
+        )
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Take a URL apart.
+
+        Args:
+            url: ``mqtt://[user:password@]host[:port]``, or ``mqtts://`` for TLS; user and
+                password are percent-encoded.
+
+        Returns:
             The endpoint.
 
         Raises:
-            ConfigError: The URL is not of the form ``mqtt://[user:password@]host[:port]``.
+            ConfigError: The URL is not of that form.
         """
         form = "Write `mqtt://host:1883` or, with TLS, `mqtts://host:8883`."
         try:
-            parts = urlsplit(settings.address)
+            parts = urlsplit(url)
             port = parts.port
         except ValueError as exc:
             raise ConfigError(f"`mqtt.url` is not a URL: {exc}.", form) from exc
         if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
-            raise ConfigError(f"`mqtt.url` is not a broker's URL: {settings.address}.", form)
-        password = settings.password.get_secret_value() if settings.password else None
+            raise ConfigError(f"`mqtt.url` is not a broker's URL: {url}.", form)
         return cls(
-            host=_ANY_ADDRESS.get(parts.hostname, parts.hostname),
+            host=parts.hostname,
             port=_PORTS[parts.scheme] if port is None else port,
             tls=parts.scheme == "mqtts",
-            username=settings.username or (unquote(parts.username) if parts.username else None),
-            password=password or (unquote(parts.password) if parts.password else None),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
         )
 
     def __str__(self) -> str:
@@ -207,6 +231,7 @@ class Session:
         client.on_socket_open = _on_socket_open
         client.on_message = self._on_message
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
         if config.endpoint.tls:
             client.tls_set_context(ssl.create_default_context())
         if config.will is not None:
@@ -374,11 +399,25 @@ class Session:
         _client: paho.Client,
         _userdata: Any,
         packet_id: int,
-        _reason: ReasonCode,
+        reason: ReasonCode,
         _properties: Properties,
     ) -> None:
+        if reason.is_failure:
+            _log.warning("%s refuses a message: %s", self._config.endpoint, reason)
         if self._config.on_acknowledged is not None:
             self._config.on_acknowledged(packet_id)
+
+    def _on_subscribe(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        _packet_id: int,
+        reasons: list[ReasonCode],
+        _properties: Properties,
+    ) -> None:
+        for name, reason in zip(self._filters, reasons, strict=False):
+            if reason.is_failure:
+                _log.error("%s refuses to tell us %s: %s", self._config.endpoint, name, reason)
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         # amqtt 0.12 sends each new client what *others* subscribed to and it retains.

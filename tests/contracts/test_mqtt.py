@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from contracts.errors import ConfigError
@@ -57,6 +61,13 @@ def test_urls_are_understood(url: str, endpoint: Endpoint) -> None:
     assert Endpoint.from_settings(MqttSettings(url=url)) == endpoint
 
 
+def test_without_a_url_host_and_port_count() -> None:
+    endpoint = Endpoint.from_settings(MqttSettings(host="::", port=1884))
+
+    assert endpoint == Endpoint("::1", 1884)
+    assert str(endpoint) == "mqtt://[::1]:1884"
+
+
 def test_settings_win_over_the_url() -> None:
     settings = MqttSettings(url="mqtt://me:old@broker", username="you", password=SecretStr("new"))
     endpoint = Endpoint.from_settings(settings)
@@ -64,10 +75,16 @@ def test_settings_win_over_the_url() -> None:
     assert (endpoint.username, endpoint.password) == ("you", "new")
 
 
-@pytest.mark.parametrize("url", ["http://broker", "broker:1883", "mqtt://", "mqtt://b:99999", ""])
+@pytest.mark.parametrize("url", ["http://broker", "broker:1883", "mqtt://", "mqtt://b:99999", "/"])
 def test_what_is_no_url_of_a_broker_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"mqtt\.url"):
-        Endpoint.from_settings(MqttSettings.model_construct(url=url or "/"))
+        Endpoint.from_settings(MqttSettings(url=url))
+
+
+@given(url=st.text() | st.text().map(lambda rest: f"mqtt://{rest}"))
+def test_any_text_is_a_url_or_refused(url: str) -> None:
+    with suppress(ConfigError):
+        assert str(Endpoint.from_url(url)).startswith("mqtt")
 
 
 def test_passwords_are_never_shown() -> None:
@@ -141,6 +158,26 @@ def test_a_wrong_password_is_called_that(
 
     assert "refuses" in caplog.text
     assert SECRET not in caplog.text
+
+
+@pytest.mark.peer("mosquitto")
+def test_a_refused_message_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    port = pick_port()
+    (tmp_path / "acl").write_text("topic write allowed/#\ntopic read allowed/#\n")
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nacl_file {tmp_path}/acl\n"
+    )
+    settings = MqttSettings(port=port)
+    program = find_peer("mosquitto") or ""
+    with subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: _listens(port), "mosquitto")
+            with connected(settings) as connection:
+                connection.publish(Outgoing("forbidden/x", b"", qos=1))
+                wait_for(lambda: "refuses a message" in caplog.text, "warning")
+        finally:
+            process.terminate()
 
 
 def test_messages_pass_between_connections(broker: Restartable) -> None:
@@ -234,6 +271,41 @@ def test_a_broker_that_froze_does_not_hold_up_anybody() -> None:
         assert connection.stats.outbox.dropped_live > 1000
         connection.stop(0.2)
         peer.close()
+
+
+_OLD_BROKER = """
+import asyncio, sys
+from amqtt.broker import Broker
+async def main():
+    broker = Broker({
+        "listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:" + sys.argv[1]}},
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}},
+    })
+    await broker.start()
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_a_broker_that_knows_only_mqtt_3_1_1() -> None:
+    """With a foreign one: amqtt refuses MQTT 5, and says nothing at all if there is a will."""
+    pytest.importorskip("amqtt")
+    port = pick_port()
+    settings = MqttSettings(port=port)
+    will = Outgoing("will", b"gone", qos=1, retain=True)
+    command = [sys.executable, "-c", _OLD_BROKER, str(port)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: _listens(port), "amqtt")
+            info = check_broker(settings)
+            assert info.protocol == "MQTT 3.1.1"
+            assert info.connect_ms < 1000
+            with Recorder(settings, "x") as recorder, connected(settings, will=will) as connection:
+                assert connection.stats.protocol == "MQTT 3.1.1"
+                connection.publish(Outgoing("x", b"y", qos=1, expiry_s=3))
+                recorder.wait_for("x", b"y")
+        finally:
+            process.terminate()
 
 
 @pytest.mark.peer("mosquitto", "openssl")
