@@ -1,0 +1,29 @@
+"""Drawn human figures: licence-free video with exact annotations.
+
+draw_clip("walk", seed=3)                      one training clip, (T, H, W, 3) uint8 RGB
+draw_stream(shots, size, fps)                  untrimmed video; `annotations(shots)` is its truth
+numbered.numbered_frames(count, size)          frames that carry their number, for tests
+"""
+
+from training.figures.choreography import (
+    LABELS,
+    NONE_LABEL,
+    Annotation,
+    Shot,
+    Step,
+    annotations,
+)
+from training.figures.clips import draw_clip, draw_stream, random_shot, render
+
+__all__ = [
+    "LABELS",
+    "NONE_LABEL",
+    "Annotation",
+    "Shot",
+    "Step",
+    "annotations",
+    "draw_clip",
+    "draw_stream",
+    "random_shot",
+    "render",
+]
