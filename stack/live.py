@@ -55,8 +55,15 @@ async def until_stopped(main: Coroutine[Any, Any, None]) -> None:
     """
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(main)
+
+    def stop() -> None:
+        # Once: a second cancellation would break into the clean-up. A terminal and a supervisor
+        # often both send a signal.
+        if not task.cancelling():
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         await task
     except asyncio.CancelledError:

@@ -86,22 +86,22 @@ class FrameEncoder(nn.Module):
         self.body = nn.Sequential(
             *_conv(6, stem, stride=2),  # (N, 16, 48, 64)
             *_conv(stem, first, stride=2),  # (N, 32, 24, 32)
-            _Residual(first),
             *_conv(first, second, stride=2),  # (N, 64, 12, 16)
             _Residual(second),
             *_conv(second, third, stride=2),  # (N, 128, 6, 8)
             _Residual(third),
         )
-        cells = (config.height // 16) * (config.width // 16)
+        self.cells = (config.height // 16, config.width // 16)
         self.squeeze = nn.Sequential(*_conv(third, config.layout, kernel=1))
         placed = config.features - third
-        self.place = nn.Linear(cells * config.layout, placed)
+        self.place = nn.Linear(self.cells[0] * self.cells[1] * config.layout, placed)
 
     def forward(self, frame: Tensor, previous: Tensor) -> Tensor:
         """Compute features.
 
         Args:
-            frame: (N, H, W, 3) uint8 RGB.
+            frame: (N, H, W, 3) uint8 RGB, in the size of the configuration; early training also
+                shows smaller ones.
             previous: The sampled frames before them, in the same shape.
 
         Returns:
@@ -115,7 +115,10 @@ class FrameEncoder(nn.Module):
         difference = (now - before) * (1 / (255 * self.difference_deviation))
         x = self.body(torch.cat([picture, difference], dim=1))  # (N, 128, 6, 8)
         averaged = x.mean(dim=(2, 3))  # (N, 128)
-        placed = functional.relu(self.place(self.squeeze(x).flatten(1)))  # (N, 64)
+        squeezed = self.squeeze(x)  # (N, 16, 6, 8)
+        if squeezed.shape[2:] != self.cells:  # smaller pictures, in training only
+            squeezed = functional.interpolate(squeezed, size=self.cells)
+        placed = functional.relu(self.place(squeezed.flatten(1)))  # (N, 64)
         return torch.cat([averaged, placed], dim=1)
 
 

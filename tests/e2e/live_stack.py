@@ -64,7 +64,7 @@ class Listener:
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("actionstream/#", qos=1)
         self._client.on_message = self._keep
-        self._client.reconnect_delay_set(0.1, 0.2)
+        self._client.reconnect_delay_set(1, 1)
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
 
