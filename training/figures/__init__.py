@@ -5,10 +5,10 @@ draw_stream(shots, size, fps)                  untrimmed video; `annotations(sho
 numbered.numbered_frames(count, size)          frames that carry their number, for tests
 """
 
+from contracts.types import Annotation
 from training.figures.choreography import (
     LABELS,
     NONE_LABEL,
-    Annotation,
     Shot,
     Step,
     annotations,

@@ -8,7 +8,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from training.figures.choreography import LABELS, Annotation, Shot, annotations
+from contracts.types import Annotation
+from training.figures.choreography import LABELS, Shot, annotations
 from training.figures.clips import draw_stream, random_shot, render
 from training.figures.plans import DEMO_FPS, DEMO_SIZE, demo_shots, random_plan
 from training.figures.video import Coding, truth, write_json, write_video

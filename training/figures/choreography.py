@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from contracts.types import Annotation
 from training.figures.camera import Camera
 from training.figures.extras import Extra
 from training.figures.idling import IDLES
@@ -70,15 +71,6 @@ class Shot:
     def duration_s(self) -> float:
         """Sum of the steps."""
         return sum(step.duration_s for step in self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One labelled span of time, `[start_s, end_s)`."""
-
-    label: str
-    start_s: float
-    end_s: float
 
 
 def annotations(shots: tuple[Shot, ...]) -> list[Annotation]:

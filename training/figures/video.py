@@ -9,8 +9,9 @@ from typing import Any
 
 import av
 
+from contracts.types import Annotation
 from training.figures.camera import Frame
-from training.figures.choreography import LABELS, NONE_LABEL, Annotation
+from training.figures.choreography import LABELS, NONE_LABEL
 
 SCHEMA = 1
 
