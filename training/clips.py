@@ -38,16 +38,16 @@ class Mixture:
 
     Attributes:
         none: Of the class `none`, where every other class has one.
-        frozen: Within `none`: one real or drawn frame held still, so that only the camera moves.
+        frozen: Within `none`: one frame of any dataset held still, so that only the camera moves.
         cut: Within `none`: the end of one action and the start of another.
-        recorded: Within `none`: samples labelled so, per dataset that has some.
+        recorded: Within `none`: videos labelled so, per dataset that has some.
         pause: Share of action clips that stand still for a part; their label is shared.
     """
 
-    none: float = 2.5
-    frozen: float = 0.35
+    none: float = 3.0
+    frozen: float = 0.3
     cut: float = 0.1
-    recorded: float = 0.3
+    recorded: float = 0.4
     pause: float = 0.06
 
 
@@ -104,14 +104,19 @@ class ClipMixer:
     shape: ClipShape = field(default_factory=ClipShape)
     mixture: Mixture = field(default_factory=Mixture)
     _by_label: dict[str, list[list[tuple[Sample, Segment]]]] = field(init=False)
+    _by_source: list[list[Sample]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Sort segments by label and, within it, by dataset."""
         found: dict[str, dict[str, list[tuple[Sample, Segment]]]] = {}
+        by_source: dict[str, list[Sample]] = {}
         for sample in self.samples:
-            for segment in sample.segments:
+            by_source.setdefault(sample.source, []).append(sample)
+            # A single picture is only good for being held still.
+            for segment in sample.segments if len(sample.frames) > 1 else ():
                 sources = found.setdefault(segment.label, {})
                 sources.setdefault(sample.source, []).append((sample, segment))
+        self._by_source = list(by_source.values())
         self._by_label = {label: list(sources.values()) for label, sources in found.items()}
 
     def draw(self, rng: np.random.Generator) -> Clip:
@@ -147,7 +152,8 @@ class ClipMixer:
         kind = int(rng.choice(len(weights), p=np.array(weights) / np.sum(weights)))
         nothing = self._target(NONE, 1.0)
         if kind == 0:
-            sample = self.samples[int(rng.integers(len(self.samples)))]
+            samples = self._by_source[rng.integers(len(self._by_source))]
+            sample = samples[rng.integers(len(samples))]
             frame = sample.frames[rng.integers(len(sample.frames))]
             return Clip(np.repeat(frame[np.newaxis], self.shape.frames + 1, axis=0), nothing, True)
         if kind == 1:

@@ -277,5 +277,6 @@ def _training_facts(run: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[st
         "seconds": run["seconds"],
         "hardware": f"{platform.machine()}, {run['config']['threads']} threads",
         "config": run["config"],
+        **({"start": run["start"]} if "start" in run else {}),
         "recipe": extra["recipe"],
     }
