@@ -1,8 +1,8 @@
 """From window scores to events: smoothing, two thresholds, least duration, cooldown.
 
-Pure: time comes in with the scores. A window's score is taken to speak of the window's middle, so
-an action's start is where its smoothed score first passed ``enter``, and its end where it fell
-below ``exit``.
+Pure: time comes in with the scores. A window's score is taken to speak of the window's middle, and
+exponential smoothing delays by its time constant, so an action starts that much before its smoothed
+score first passed ``enter``, and ends that much before it fell below ``exit``.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class EventTracker:
         self._options = options
         self._new_id = new_id
         self._smooth: NDArray[np.float64] | None = None
-        self._at = -math.inf
+        self._at = self._began = -math.inf
         self._open: dict[int, _Candidate] = {}
 
     def configure(self, options: EventOptions) -> None:
@@ -155,12 +155,13 @@ class EventTracker:
         changes: list[EventChange] = []
         if self._smooth is None or not 0 <= at - self._at <= self._options.gap_s:
             changes += self.flush()
-            smooth = scores.astype(np.float64)
+            smooth, self._began = scores.astype(np.float64), at
         else:
             smooth = self._smooth + self._weight(at - self._at) * (scores - self._smooth)
         self._smooth, self._at = smooth, at
+        now = max(at - self._options.smoothing_s, self._began)
         for index in self._watched:
-            changes += self._follow(index, at, float(smooth[index]))
+            changes += self._follow(index, now, float(smooth[index]))
         return sorted(changes, key=lambda change: change.type != "end")
 
     def flush(self) -> list[EventChange]:

@@ -17,8 +17,10 @@ from training.data import (
     UT_SPLIT,
     WEIZMANN_SPLIT,
     find_data,
+    load_fights,
     load_other_movement,
     load_weizmann,
+    split_by_group,
 )
 from training.recode import h264_frames
 from training.samples import (
@@ -104,6 +106,11 @@ def _other_movement(part: str, options: DataOptions) -> list[Sample]:
     return UT_SPLIT.select(load_other_movement(folder, options.frames), part)
 
 
+def _fights(part: str, options: DataOptions) -> list[Sample]:
+    samples = load_fights(find_data(options.root, "fight"), options.frames)
+    return split_by_group(samples).select(samples, part)
+
+
 def _empty(part: str, options: DataOptions) -> list[Sample]:
     return empty_scenes(_weizmann(part, options))
 
@@ -181,5 +188,6 @@ DATASETS: dict[str, Callable[[str, DataOptions], list[Sample]]] = {
     "still": _still,
     "empty": _empty,
     "other-movement": _other_movement,
+    "fights": _fights,
 }
 """Names of datasets and what loads a part of them."""

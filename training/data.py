@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import csv
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +135,51 @@ def load_other_movement(folder: Path, cache: FrameCache) -> list[Sample]:
         key = f"ut-interaction/{path.parent.name}/{path.stem}"
         samples.append(_trimmed(key, cache.video(path), NONE, f"ut-seq{sequence}"))
     return samples
+
+
+def load_fights(folder: Path, cache: FrameCache) -> list[Sample]:
+    """Read the fights of surveillance cameras (Aktı et al. 2019) as movement that is none of ours.
+
+    Clips whose source is unknown are left out: they might be cut from a video of another part. The
+    peaceful clips are left out too: people walk in some of them, and nothing says in which.
+
+    Args:
+        folder: Holds ``sources.csv`` and the videos that it names.
+        cache: Keeps the decoded frames.
+
+    Returns:
+        One sample per fight, labelled `NONE`; the group is the source video.
+
+    Raises:
+        ConfigError: No list of sources there.
+        SourceError: A video cannot be decoded.
+    """
+    try:
+        rows = csv.DictReader((folder / "sources.csv").read_text(encoding="utf-8").splitlines())
+    except OSError as exc:
+        raise ConfigError(f"No list of sources in {folder}.") from exc
+    fights = sorted(
+        (row["clip"], row["source"])
+        for row in rows
+        if row["label"] == "fight" and row["source"].strip()
+    )
+    return [
+        _trimmed(f"fights/{Path(clip).stem}", cache.video(folder / clip), NONE, source)
+        for clip, source in fights
+    ]
+
+
+def split_by_group(samples: Sequence[Sample]) -> Split:
+    """Hold out every fifth group to choose on, and the one after it to test on.
+
+    Args:
+        samples: Samples of one dataset.
+
+    Returns:
+        The split; the same for the same groups.
+    """
+    groups = sorted({sample.group for sample in samples})
+    return Split(validation=frozenset(groups[3::5]), test=frozenset(groups[4::5]))
 
 
 def _videos(folder: Path, pattern: str) -> list[Path]:

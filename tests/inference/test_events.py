@@ -94,10 +94,18 @@ def test_a_label_has_its_own_rule() -> None:
     assert not feed(tracker, [0.9] * 10)
 
 
-def test_smoothing_delays_by_its_time_constant() -> None:
-    changes = feed(make_tracker(smoothing_s=0.5, min_duration_s=0.0), [0.0] * 5 + [1.0] * 20)
+def test_the_delay_of_smoothing_is_taken_off_again() -> None:
+    tracker = make_tracker(smoothing_s=0.5, min_duration_s=0.0, cooldown_s=0.3)
+    changes = feed(tracker, [0.0] * 10 + [1.0] * 20 + [0.0] * 20)
     # 1 - exp(-t / 0.5) passes 0.6 after 0.46 s: at the third score of the action.
-    assert changes[0].start == pytest.approx((5 + 2) * STEP)
+    assert changes[0].start == pytest.approx((10 + 2) * STEP - 0.5)
+    # exp(-t / 0.5) falls below 0.4 after 0.46 s.
+    assert changes[-1].end == pytest.approx((30 + 2) * STEP - 0.5)
+
+
+def test_an_action_that_was_there_from_the_start_does_not_begin_before_it() -> None:
+    changes = feed(make_tracker(smoothing_s=0.5), [1.0] * 10)
+    assert changes[0].start == 0.0
 
 
 def test_segments_of_a_video_are_its_live_events() -> None:
