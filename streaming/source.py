@@ -158,10 +158,8 @@ class StreamSource:
 
     def _after(self, exc: SourceError, backoff: Backoff) -> float | None:
         """Take note of a failure; give the pause before the next attempt, if there is one."""
-        repeated = str(exc) == self._board.status.error
-        log.log(
-            logging.DEBUG if repeated else logging.INFO, "stream %s: %s", self._stream.name, exc
-        )
+        # Whoever receives the status logs it; this is for who looks closer.
+        log.debug("stream %s: %s", self._stream.name, exc)
         remote = "://" in self._stream.url
         refused = isinstance(exc, SourceRefusedError)
         if refused or not remote:

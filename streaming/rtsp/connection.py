@@ -182,7 +182,9 @@ class Connection(asyncio.Protocol):  # pylint: disable=too-many-instance-attribu
         try:
             reply = handle(self, request)
         except StatusError as exc:
-            _log.info("%s from %s: %d %s", request.method, self.peer[0], exc.status, exc.why)
+            # Our own worker asks again and again for a path that has gone.
+            level = logging.DEBUG if exc.status == 404 else logging.INFO
+            _log.log(level, "%s from %s: %d %s", request.method, self.peer[0], exc.status, exc.why)
             body = f"{exc.why}\n".encode()
             headers = (*exc.headers, ("Content-Type", "text/plain"))
             self._answer(Response(exc.status, headers, body), echo)
