@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 from rich.console import Console
@@ -20,6 +21,13 @@ from training.everyday import (
     record,
     train_everyday,
 )
+
+
+class _TrainFlags(TypedDict):
+    drawn_only: bool
+    steps: int | None
+    quiet: bool
+
 
 _data_option = click.option(
     "--data",
@@ -37,18 +45,26 @@ _quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
     default=Path("runs"),
     help="Folder of runs; default: runs.",
 )
+@click.option(
+    "--start",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="RUN",
+    help="Go on from the best weights of an earlier run.",
+)
 @click.option("--drawn-only", is_flag=True, help="Train on drawn figures alone: no data needed.")
 @click.option("--steps", type=click.IntRange(min=1), help="Length of the training.")
 @_quiet_option
-def train(data: Path | None, runs: Path, drawn_only: bool, steps: int | None, quiet: bool) -> None:
+def train(data: Path | None, runs: Path, start: Path | None, **flags: Unpack[_TrainFlags]) -> None:
     """Train the everyday model and export its bundle into the run's folder.
 
     Nothing is measured on test data: `actionstream evaluate` does that, once.
     """
-    options = EverydayOptions(data=DataOptions(root=data), runs=runs, drawn_only=drawn_only)
-    if steps is not None:
+    options = EverydayOptions(
+        data=DataOptions(root=data), runs=runs, start=start, drawn_only=flags["drawn_only"]
+    )
+    if (steps := flags["steps"]) is not None:
         options = replace(options, config=replace(options.config, steps=steps))
-    bundle = train_everyday(options, quiet=quiet)
+    bundle = train_everyday(options, quiet=flags["quiet"])
     click.echo(f"trained {bundle.model_id}: {bundle.path}")
     click.echo(f"measure it:  actionstream evaluate --model {bundle.path}")
     click.echo(f"run it:      actionstream demo --model {bundle.path}")
