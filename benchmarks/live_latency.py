@@ -2,9 +2,10 @@
 
     python -m benchmarks.live_latency [--streams 4] [--seconds 60] [--by ffmpeg]
 
-Runs `actionstream up` in a process of its own, pushes the demo clip (640x360 at 25 fps, H.264) to as
-many paths, listens on MQTT, and prints per stream: time from the push to the first scores, windows,
-holes in `seq`, dropped windows, and percentiles of capture-to-publish latency. Beside them the
+Runs `actionstream up` in a process of its own, pushes the demo clip (640x360 at 25 fps, H.264) to
+as many paths, listens on MQTT, and prints per stream: time from the push to the first scores,
+windows, holes in `seq`, dropped windows, and percentiles of capture-to-publish latency. Beside them
+the
 floor: what decoding and the model alone take for a window's newest frame.
 
 The clock is the pusher's own, from its RTCP sender reports. That of `actionstream publish`, the
