@@ -134,16 +134,18 @@ class Runtime:
         return scores
 
     def _warm_up(self) -> None:
-        shape = self._bundle.input
+        shape, path = self._bundle.input, self._bundle.path
         frame = np.zeros((1, shape.height, shape.width, 3), np.uint8)
         try:
             features = self.encode(frame, frame)
+            if features.shape[1] != self._bundle.features:
+                raise BundleError(f"The encoder in {path} gives {features.shape[1]} features.")
             scores = self.score(np.repeat(features[:, np.newaxis], shape.frames, axis=1))
         except _ORT_ERRORS as exc:
-            raise BundleError(f"The graphs in {self._bundle.path} cannot be run: {exc}") from exc
-        if scores.shape != (1, len(self._bundle.labels)):
+            raise BundleError(f"The graphs in {path} cannot be run: {exc}") from exc
+        if scores.shape[1] != len(self._bundle.labels):
             raise BundleError(
-                f"The graphs in {self._bundle.path} give {scores.shape[-1]} scores for "
+                f"The head in {path} gives {scores.shape[1]} scores for "
                 f"{len(self._bundle.labels)} labels."
             )
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from contracts.errors import ConfigError
+from contracts.types import Annotation
 from training import figures
 from training.data import (
     LABEL_NAMES,
     UT_SPLIT,
+    WEIZMANN_ACTORS,
     WEIZMANN_SPLIT,
     find_data,
     load_fights,
@@ -27,7 +29,6 @@ from training.samples import (
     FrameCache,
     Frames,
     Sample,
-    Segment,
     default_cache,
     fingerprint,
     shrink_frames,
@@ -59,7 +60,7 @@ class DataOptions:
     cache: Path = field(default_factory=default_cache)
     width: int = 128
     height: int = 96
-    drawn: tuple[int, int, int] = (60, 10, 20)
+    drawn: tuple[int, int, int] = (65, 8, 20)
 
     @property
     def frames(self) -> FrameCache:
@@ -91,14 +92,17 @@ def load_dataset(name: str, part: str, options: DataOptions) -> list[Sample]:
 
 def _weizmann(part: str, options: DataOptions) -> list[Sample]:
     folder = find_data(options.root, "weizmann")
-    return WEIZMANN_SPLIT.select(load_weizmann(folder, options.frames), part)
+    return load_weizmann(folder, options.frames, actors=_actors(part))
 
 
 def _weizmann_h264(part: str, options: DataOptions) -> list[Sample]:
     """The same clips as a stream brings them: enlarged to 640x360 and coded as H.264."""
     folder = find_data(options.root, "weizmann")
-    samples = load_weizmann(folder, options.frames, read=h264_frames)
-    return WEIZMANN_SPLIT.select(samples, part)
+    return load_weizmann(folder, options.frames, read=h264_frames, actors=_actors(part))
+
+
+def _actors(part: str) -> list[str]:
+    return [actor for actor in WEIZMANN_ACTORS if WEIZMANN_SPLIT.part_of(actor) == part]
 
 
 def _other_movement(part: str, options: DataOptions) -> list[Sample]:
@@ -144,7 +148,7 @@ def _drawn(label: str, seed: int, store: FrameCache) -> Sample:
         key=f"figures/{label}/{seed:07d}",
         frames=frames,
         times_s=times_s,
-        segments=(Segment(label, 0.0, np.inf),),
+        segments=(Annotation(label, 0.0, np.inf),),
         group=f"seed-{seed}",
         source="figures",
     )

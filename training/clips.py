@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.types import Annotation
 from training.data import NONE
-from training.samples import Sample, Segment
+from training.samples import Sample
 
 # A sampled frame may come this share of a period early, as in the live sampler.
 _EARLY = 0.25
@@ -103,12 +104,12 @@ class ClipMixer:
     labels: tuple[str, ...]
     shape: ClipShape = field(default_factory=ClipShape)
     mixture: Mixture = field(default_factory=Mixture)
-    _by_label: dict[str, list[list[tuple[Sample, Segment]]]] = field(init=False)
+    _by_label: dict[str, list[list[tuple[Sample, Annotation]]]] = field(init=False)
     _by_source: list[list[Sample]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Sort segments by label and, within it, by dataset."""
-        found: dict[str, dict[str, list[tuple[Sample, Segment]]]] = {}
+        found: dict[str, dict[str, list[tuple[Sample, Annotation]]]] = {}
         by_source: dict[str, list[Sample]] = {}
         for sample in self.samples:
             by_source.setdefault(sample.source, []).append(sample)
@@ -171,7 +172,7 @@ class ClipMixer:
         return self._play_one_of(sources[rng.integers(len(sources))], rng)
 
     def _play_one_of(
-        self, items: list[tuple[Sample, Segment]], rng: np.random.Generator
+        self, items: list[tuple[Sample, Annotation]], rng: np.random.Generator
     ) -> NDArray[np.uint8]:
         sample, segment = items[rng.integers(len(items))]
         end_s = min(segment.end_s, float(sample.times_s[-1]))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from contracts.errors import ConfigError
+from contracts.types import Annotation
 from inference.bundle import Label
-from training.samples import FrameCache, Frames, Sample, Segment
+from training.samples import FrameCache, Frames, Sample
 
 NONE = "none"
 
@@ -91,7 +92,10 @@ def cached_video(cache: FrameCache, path: Path) -> Frames:
 
 
 def load_weizmann(
-    folder: Path, cache: FrameCache, read: Callable[[FrameCache, Path], Frames] = cached_video
+    folder: Path,
+    cache: FrameCache,
+    read: Callable[[FrameCache, Path], Frames] = cached_video,
+    actors: Container[str] = WEIZMANN_ACTORS,
 ) -> list[Sample]:
     """Read the Weizmann actions (Gorelick et al. 2007).
 
@@ -99,6 +103,7 @@ def load_weizmann(
         folder: Holds ``<action>/<actor>_<action>.avi``.
         cache: Keeps the decoded frames.
         read: Gives the frames of a video.
+        actors: Whose videos are read.
 
     Returns:
         One trimmed sample per file, sorted by key; the group is the actor.
@@ -110,8 +115,9 @@ def load_weizmann(
     samples = []
     for path in _videos(folder, "*/*.avi"):
         actor = path.stem.partition("_")[0]
-        key = f"weizmann/{path.parent.name}/{path.stem}"
-        samples.append(_trimmed(key, read(cache, path), path.parent.name, actor))
+        if actor in actors:
+            key = f"weizmann/{path.parent.name}/{path.stem}"
+            samples.append(_trimmed(key, read(cache, path), path.parent.name, actor))
     return samples
 
 
@@ -138,7 +144,9 @@ def load_other_movement(folder: Path, cache: FrameCache) -> list[Sample]:
 
 
 def load_fights(folder: Path, cache: FrameCache) -> list[Sample]:
-    """Read the fights of surveillance cameras (Aktı et al. 2019) as movement that is none of ours.
+    """Read the fights of surveillance cameras as movement that is none of ours.
+
+    Aktı, Tataroğlu, Ekenel: Vision-based Fight Detection from Surveillance Cameras, 2019.
 
     Clips whose source is unknown are left out: they might be cut from a video of another part. The
     peaceful clips are left out too: people walk in some of them, and nothing says in which.
@@ -153,7 +161,7 @@ def load_fights(folder: Path, cache: FrameCache) -> list[Sample]:
     Raises:
         ConfigError: No list of sources there.
         SourceError: A video cannot be decoded.
-    """
+    """  # noqa: RUF002 (the author's name)
     try:
         rows = csv.DictReader((folder / "sources.csv").read_text(encoding="utf-8").splitlines())
     except OSError as exc:
@@ -195,7 +203,7 @@ def _trimmed(key: str, video: Frames, label: str, group: str) -> Sample:
         key=key,
         frames=frames,
         times_s=times_s,
-        segments=(Segment(label, 0.0, np.inf),),
+        segments=(Annotation(label, 0.0, np.inf),),
         group=group,
         source=key.partition("/")[0],
     )

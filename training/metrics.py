@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 
@@ -76,7 +77,12 @@ class Confusion:
 
     def to_table(self, title: str) -> Table:
         """Return a table for the terminal: one row per true class that occurs."""
-        table = Table(title=f"{title}: {self.accuracy:.1%} of {self.total}", title_justify="left")
+        table = Table(
+            title=f"{title}: {self.accuracy:.1%} of {self.total}",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 0, 0, 1),  # a dozen columns fit into a terminal of 80
+        )
         table.add_column("truth")
         table.add_column("found", justify="right")
         for label in self.labels:

@@ -36,14 +36,15 @@ def _classes(labels: list[Mapping[str, Any]]) -> str:
 
 
 def _input(manifest: Mapping[str, Any]) -> str:
-    shape, macs = manifest["input"], manifest["macs"]
+    shape = manifest["input"]
     return (
         "## Input and size\n\n"
         f"RGB, {shape['width']}x{shape['height']} pixels, the whole picture stretched to it; "
         f"{shape['fps']:g} frames/s; a window is {shape['frames']} frames "
         f"({shape['frames'] / shape['fps']:.2f} s) and starts every {shape['stride']} frames.\n\n"
-        f"{manifest['params'] / 1e6:.2f} million parameters, {macs['per_frame'] / 1e6:.0f} million "
-        f"multiply-accumulates per new frame, {macs['per_window'] / 1e6:.1f} million per window."
+        f"{manifest['parameters'] / 1e6:.2f} million parameters, "
+        f"{manifest['macs_per_frame'] / 1e6:.0f} million multiply-accumulates per new frame, "
+        f"{manifest['macs_per_window'] / 1e6:.1f} million per window."
     )
 
 

@@ -14,22 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import SourceNotFoundError
-from contracts.types import Clock, SampledFrame, Sampling
+from contracts.types import Annotation, Clock, SampledFrame, Sampling
 from streaming.files import read_frames
 from streaming.pixels import FrameScaler
 from streaming.sampler import FrameSampler
 
 _CACHE_VERSION = 1
 _EVERY_FRAME_FPS = 1000.0
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """An annotation: a label for the time span ``[start_s, end_s)``."""
-
-    label: str
-    start_s: float
-    end_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +39,7 @@ class Sample:
     key: str
     frames: NDArray[np.uint8]
     times_s: NDArray[np.float64]
-    segments: tuple[Segment, ...]
+    segments: tuple[Annotation, ...]
     group: str
     source: str
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from contracts.types import Annotation
 from training.augment import AugmentConfig, augment
 from training.data import NONE
-from training.samples import Sample, Segment
+from training.samples import Sample
 
 _TRAVELLING = frozenset({"run", "walk", "side", "skip", "jump"})
 
@@ -27,7 +28,7 @@ def empty_scenes(samples: Sequence[Sample]) -> list[Sample]:
             key=f"{sample.key}/empty",
             frames=np.median(sample.frames, axis=0).astype(np.uint8)[np.newaxis],
             times_s=np.zeros(1),
-            segments=(Segment(NONE, 0.0, np.inf),),
+            segments=(Annotation(NONE, 0.0, np.inf),),
             group=sample.group,
             source="empty",
         )
@@ -62,7 +63,7 @@ def still_scenes(
                 key=f"still/{number:04d}/{sample.key}",
                 frames=augment(held, rng, AugmentConfig(), still=True),
                 times_s=np.arange(frames) / fps,
-                segments=(Segment(NONE, 0.0, np.inf),),
+                segments=(Annotation(NONE, 0.0, np.inf),),
                 group=sample.group,
                 source="still",
             )

@@ -66,8 +66,8 @@ class TrainConfig:
     shape: ClipShape = field(default_factory=ClipShape)
     mixture: Mixture = field(default_factory=Mixture)
     changes: AugmentConfig = field(default_factory=AugmentConfig)
-    steps: int = 1500
-    coarse: float = 0.65
+    steps: int = 2600
+    coarse: float = 0.4
     validate_every: int = 100
     batch: int = 32
     learning_rate: float = 3e-3
@@ -142,15 +142,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.15
     )
-    result = TrainResult(copy.deepcopy(average), 1.0)
-    result.facts = {
-        "config": asdict(config),
-        "code": code_version(),
-        "data": fingerprint([*data.train, *data.validation]),
-        "samples": {"train": len(data.train), "validation": len(data.validation)},
-    }
-    if start is not None:
-        result.facts["start"] = json.loads((start / RUN_FILE).read_text(encoding="utf-8"))
+    result = TrainResult(copy.deepcopy(average), 1.0, facts=_facts(data, config, start))
     folder.mkdir(parents=True, exist_ok=True)
     task = progress.add_task("train", total=config.steps)
     with _batches(data, config) as batches:
@@ -160,8 +152,7 @@ def train(
             # The average forgets the random start quickly, and settles later.
             _follow(average, net, min(config.average, step / (step + 10)))
             progress.update(task, advance=1, description=f"train, loss {loss:.3f}")
-            fine = step > config.coarse * config.steps
-            if (fine and step % config.validate_every == 0) or step == config.steps:
+            if _validates(step, config):
                 _validate(average, data, config, result, {"step": step, "loss": loss})
                 _log(progress, result.history[-1])
                 result.facts["seconds"] = round(time.monotonic() - started, 1)
@@ -181,6 +172,26 @@ def load_weights(net: ActionNet, path: Path) -> ActionNet:
     """
     net.load_state_dict(load_file(path))
     return net.eval()
+
+
+def _facts(data: Data, config: TrainConfig, start: Path | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "config": asdict(config),
+        "code": code_version(),
+        "data": fingerprint([*data.train, *data.validation]),
+        "samples": {"train": len(data.train), "validation": len(data.validation)},
+    }
+    if start is not None:
+        earlier = json.loads((start / RUN_FILE).read_text(encoding="utf-8"))
+        kept = ("config", "code", "data", "samples", "seconds", "start")
+        best = max(earlier["history"], key=lambda entry: entry["mean"])
+        facts["start"] = {**{key: earlier[key] for key in kept if key in earlier}, "best": best}
+    return facts
+
+
+def _validates(step: int, config: TrainConfig) -> bool:
+    fine = step > config.coarse * config.steps
+    return (fine and step % config.validate_every == 0) or step == config.steps
 
 
 def _optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -17,6 +17,7 @@ def _solid(width: int, height: int, rgb: tuple[int, int, int]) -> av.VideoFrame:
 
 @pytest.mark.parametrize("pixel_format", ["rgb24", "yuv420p", "yuvj420p", "nv12", "gray"])
 def test_any_pixel_format_becomes_rgb_of_the_size(pixel_format: str) -> None:
+    """Whatever a decoder gives."""
     frame = _solid(320, 180, (120, 120, 120)).reformat(format=pixel_format)
     small = FrameScaler(128, 96)(frame)
     assert small.shape == (96, 128, 3)
@@ -26,10 +27,12 @@ def test_any_pixel_format_becomes_rgb_of_the_size(pixel_format: str) -> None:
 
 
 def test_channels_are_red_green_blue() -> None:
+    """Not the BGR of OpenCV."""
     assert FrameScaler(16, 16)(_solid(64, 48, (250, 20, 3)))[8, 8].tolist() == [250, 20, 3]
 
 
 def test_shape_may_change_in_mid_stream_and_results_stay() -> None:
+    """A picture belongs to the caller; the next one does not touch it."""
     scale = FrameScaler(32, 24)
     first = scale(_solid(64, 48, (10, 10, 10)))
     second = scale(_solid(200, 90, (200, 200, 200)))
@@ -39,6 +42,7 @@ def test_shape_may_change_in_mid_stream_and_results_stay() -> None:
 
 
 def test_area_averaging_keeps_every_pixel() -> None:
+    """Stripes of one pixel become their mean."""
     stripes = np.zeros((96, 128, 3), np.uint8)
     stripes[:, ::2] = 255
     frame = av.VideoFrame.from_ndarray(stripes, format="rgb24")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.samples import Sample, Segment
+from contracts.types import Annotation
+from training.samples import Sample
 
 LABELS = ("left", "right", "none")
 
@@ -27,7 +28,7 @@ def moving_square(
         key=f"squares/{label}/{number}",
         frames=clip,
         times_s=np.arange(frames) / 25,
-        segments=(Segment(label, 0.0, np.inf),),
+        segments=(Annotation(label, 0.0, np.inf),),
         group=f"g{number}",
         source="squares",
     )

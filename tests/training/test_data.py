@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -81,7 +82,39 @@ def test_real_data_are_read_in_all_parts(research_data: Path, tmp_path: Path) ->
     assert {sample.group for sample in stills} <= {"lyova", "shahar"}
     others = load_dataset("other-movement", "test", options)
     assert {sample.group for sample in others} == {"ut-seq7", "ut-seq8"}
+    assert {sample.label for sample in others} == {"none"}
     assert "ut-seq7" in json.dumps(describe(others))
+
+
+def _fight(folder: Path, clip: str) -> None:
+    path = folder / clip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(5):
+            target.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        target.mux(stream.encode(None))
+
+
+def test_fights_are_split_by_source_and_unknown_sources_left_out(tmp_path: Path) -> None:
+    """Clips of one source stand on one side; without a source a clip stands on none."""
+    rows = [f"fight/f{n}.mp4,fight,source{n // 2}" for n in range(20)]
+    rows += ["fight/unknown.mp4,fight,", "no_fight/calm.mp4,no_fight,source3"]
+    for row in rows:
+        _fight(tmp_path / "fight", row.partition(",")[0])
+    listed = "\n".join(["clip,label,source", *rows])
+    (tmp_path / "fight" / "sources.csv").write_text(listed, encoding="utf-8")
+    options = DataOptions(root=tmp_path, cache=tmp_path / "cache", width=16, height=16)
+    parts = {part: load_dataset("fights", part, options) for part in PARTS}
+    assert {part: len(samples) for part, samples in parts.items()} == {
+        "train": 12,
+        "validation": 4,
+        "test": 4,
+    }
+    groups = [{sample.group for sample in samples} for samples in parts.values()]
+    assert not groups[0] & groups[1]
+    assert not (groups[0] | groups[1]) & groups[2]
 
 
 @pytest.mark.slow

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from contracts.errors import NotAVideoError, SourceNotFoundError
-from contracts.types import Sampling
+from contracts.types import Annotation, Sampling
 from streaming.files import read_frames
 from training.samples import (
     FrameCache,
     Frames,
     Sample,
-    Segment,
     decode_video,
     default_cache,
     fingerprint,
@@ -84,7 +83,7 @@ def test_samples_are_taken_as_live_takes_them(tmp_path: Path) -> None:
     """The cached frames give the same pictures and places as reading the file does."""
     path = _write_video(tmp_path / "a.avi", rate=30)
     frames, times_s = decode_video(path, 32, 24)
-    sample = Sample("k", frames, times_s, (Segment("x", 0, np.inf),), "g", "s")
+    sample = Sample("k", frames, times_s, (Annotation("x", 0, np.inf),), "g", "s")
     sampling = Sampling(12.5, 32, 24)
     cached, read = list(sample_frames(sample, sampling)), list(read_frames(path, sampling))
     assert [frame.index for frame in cached] == [frame.index for frame in read]
@@ -94,7 +93,7 @@ def test_samples_are_taken_as_live_takes_them(tmp_path: Path) -> None:
 
 def test_labels_and_duration() -> None:
     """Segments are half open."""
-    segments = (Segment("a", 0, 1), Segment("b", 1.5, 2))
+    segments = (Annotation("a", 0, 1), Annotation("b", 1.5, 2))
     sample = Sample("k", np.zeros((4, 2, 2, 3), np.uint8), np.arange(4) / 2, segments, "g", "s")
     assert sample.duration_s == 2.0
     assert [sample.label_at(t) for t in (0, 1, 1.5, 2)] == ["a", None, "b", None]

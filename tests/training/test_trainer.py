@@ -17,7 +17,7 @@ from inference.bundle import Bundle, Label, ModelInput
 from inference.runtime import Runtime
 from tests.training.conftest import LABELS
 from training.augment import AugmentConfig
-from training.clips import ClipShape
+from training.clips import ClipShape, Mixture
 from training.samples import Sample
 
 pytest.importorskip("torch", reason="training needs the [train] extra")
@@ -47,10 +47,12 @@ _NET = FrameEncoderConfig(
 _CONFIG = TrainConfig(
     net=_NET,
     shape=ClipShape(frames=8),
+    mixture=Mixture(cut=0, pause=0),
     # Mirrored, left is right.
-    changes=AugmentConfig(mirror=0, noise_deviation=3),
-    steps=150,
-    validate_every=50,
+    changes=AugmentConfig(mirror=0, invert=0, zoom=(0.9, 1.1), noise_deviation=3),
+    steps=200,
+    coarse=0,
+    validate_every=100,
     batch=16,
     average=0.9,
     threads=1,
@@ -98,7 +100,7 @@ def fixture_bundle(trained: TrainResult, tmp_path_factory: pytest.TempPathFactor
 def test_training_learns_what_it_is_shown(trained: TrainResult) -> None:
     """Direction of motion of unseen squares, far above the third that guessing gives."""
     assert trained.history[-1]["mean"] > 0.7
-    assert [entry["step"] for entry in trained.history] == [50, 100, 150]
+    assert [entry["step"] for entry in trained.history] == [100, 200]
     assert 0.25 <= trained.temperature <= 4
 
 
@@ -107,13 +109,22 @@ def test_run_folder_says_how_it_was_made(trained: TrainResult, folder: Path) -> 
     """Configuration, code, data and history lie beside the weights; nothing half does."""
     assert sorted(path.name for path in folder.iterdir()) == ["best.safetensors", "run.json"]
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert run["config"]["steps"] == 150
+    assert run["config"]["steps"] == 200
     assert len(run["data"]) == 64
     assert run["code"]
     assert run["history"] == trained.history
     assert FrameEncoderConfig.from_dict(run["config"]["net"]) == _NET
     again = load_weights(ActionNet(_NET), folder / "best.safetensors").state_dict()
     assert all(torch.equal(value, again[key]) for key, value in trained.net.state_dict().items())
+
+
+@pytest.mark.slow
+def test_coarse_pictures_come_first(squares: list[Sample], tmp_path: Path) -> None:
+    """The first share of the updates sees half the size; the result takes the full one."""
+    config = replace(_CONFIG, steps=4, validate_every=1, coarse=0.5, batch=4)
+    with Progress(console=Console(quiet=True)) as progress:
+        result = train(_data(squares), config, tmp_path, progress=progress)
+    assert [entry["step"] for entry in result.history] == [3, 4]
 
 
 @pytest.mark.slow
@@ -126,6 +137,19 @@ def test_same_seed_same_batches(squares: list[Sample], tmp_path: Path) -> None:
             result = train(_data(squares), config, tmp_path / name, progress=progress)
         losses.append(result.history[-1]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_another(
+    trained: TrainResult, squares: list[Sample], folder: Path, tmp_path: Path
+) -> None:
+    """Started from a trained run, a network is good at once, and the run says where it began."""
+    config = replace(_CONFIG, steps=2, validate_every=1, coarse=0, learning_rate=1e-5)
+    with Progress(console=Console(quiet=True)) as progress:
+        again = train(_data(squares), config, tmp_path, progress=progress, start=folder)
+    best = max(entry["mean"] for entry in trained.history)
+    assert again.history[-1]["mean"] == pytest.approx(best, abs=0.1)
+    assert again.facts["start"]["config"]["steps"] == 200
 
 
 def _pictures(count: int) -> NDArray[np.uint8]:
@@ -171,9 +195,10 @@ def test_validation_in_torch_is_evaluation_of_the_bundle(
 def test_bundle_names_its_size_and_files(bundle: Bundle) -> None:
     """Parameters, operations and the card; no path of this machine in any graph."""
     weights = sum(weight.numel() for weight in ActionNet(_NET).parameters())
-    assert bundle.manifest["params"] == weights
+    assert bundle.manifest["parameters"] == weights
     encoder_macs, head_macs = count_macs(_NET)
-    assert bundle.manifest["macs"] == {"per_frame": encoder_macs, "per_window": head_macs}
+    assert bundle.manifest["macs_per_frame"] == encoder_macs
+    assert bundle.manifest["macs_per_window"] == head_macs
     card = (bundle.path / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "# squares 1.0.0" in card
     assert "Squares only." in card
