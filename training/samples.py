@@ -209,7 +209,8 @@ def fingerprint(samples: Iterable[Sample]) -> str:
     digests = []
     for sample in samples:
         digest = hashlib.sha256(sample.key.encode())
-        digest.update(repr(sample.segments).encode())
+        spans = [(span.label, span.start_s, span.end_s) for span in sample.segments]
+        digest.update(repr(spans).encode())
         digest.update(np.ascontiguousarray(sample.times_s).tobytes())
         digest.update(np.ascontiguousarray(sample.frames).tobytes())
         digests.append(digest.hexdigest())
