@@ -77,7 +77,10 @@ _SPLITS: Mapping[str, str] = {
     "other-movement": (
         "UT-Interaction set 1 by sequence: 6 to choose on; 7 and 8 to test on, once."
     ),
-    "fights": "Fights by source video: every fifth to choose on, and the next to test on, once.",
+    "fights": (
+        "Fights by source video: every fifth to choose on, and the next to test on, once; a dozen "
+        "clips, perhaps of all three parts, had been looked at before fights were added."
+    ),
     "figures": "Drawn figures by seed.",
 }
 
