@@ -21,15 +21,16 @@ from tests.conftest import wait_for
 
 
 class SlowRuntime(Runtime):
-    """The real model on a machine that is too slow: each encoding waits for a permit."""
+    """The real model on a machine that does nothing for a while."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.permits = threading.Semaphore(1000)
+        self.running = threading.Event()
+        self.running.set()
         super().__init__(bundle)
 
     def encode(self, frames: NDArray[np.uint8], previous: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode once allowed."""
-        self.permits.acquire()
+        """Encode once the machine goes on."""
+        self.running.wait(30)
         return super().encode(frames, previous)
 
 
@@ -100,7 +101,7 @@ def test_overload_drops_whole_windows_and_counts_them() -> None:
     spec, got, name = spec_of(model), Collector(), StreamName("cam")
     engine = Engine(model, spec, got, max_lag_s=2.0)
     engine.add(name)
-    model.permits = threading.Semaphore(0)
+    model.running.clear()
     engine.start()
     frames = list(make_frames(model, 200, seed=1))
     for frame in frames[:100]:
@@ -108,7 +109,7 @@ def test_overload_drops_whole_windows_and_counts_them() -> None:
     assert engine.stats(name).backlog <= 25
     assert engine.stats(name).dropped_frames >= 50
     assert engine.stats(name).dropped_windows >= 25
-    model.permits.release(1000)
+    model.running.set()
     for frame in frames[100:]:
         engine.submit(name, frame)
         time.sleep(0.002)
