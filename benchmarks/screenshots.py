@@ -3,7 +3,7 @@
     python -m benchmarks.screenshots [FOLDER]
 
 Runs `actionstream demo`, waits until a full minute is on the graph, and photographs the page in
-Chromium: light, dark and as wide as a phone.
+Chromium, light and dark.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ _FILLED_S = 75.0
 _SHOTS = {
     "dashboard": ("light", (1400, 800)),
     "dashboard-dark": ("dark", (1400, 800)),
-    "dashboard-phone": ("light", (390, 1100)),
 }
 
 
@@ -53,7 +52,7 @@ def photograph(browser: Browser, url: str, file: Path) -> None:
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page.goto(url)
-    page.wait_for_function("() => actionstream.page.graph.lines[0]?.x.length > 200")
+    page.wait_for_function("() => window.actionstream?.page?.graph?.lines[0]?.x.length > 200")
     page.wait_for_timeout(3_000)
     page.screenshot(path=str(file))
     page.close()

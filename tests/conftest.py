@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +18,15 @@ _EXTRA_PATH = "/usr/sbin:/usr/local/sbin"
 def find_peer(program: str) -> str | None:
     """Path of a program, looked for where daemons live too."""
     return shutil.which(program) or shutil.which(program, path=_EXTRA_PATH)
+
+
+def pytest_configure() -> None:
+    """Let the programs under test hear Ctrl-C.
+
+    A shell starts its background jobs with SIGINT ignored, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
