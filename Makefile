@@ -22,7 +22,7 @@ lint: $(VENV)/.dev      ## lint alone, mending what can be mended
 
 peers:                  ## Debian and Ubuntu: the programs that tests talk to (needs root); tests skip what is missing
 	apt-get update
-	apt-get install -y --no-install-recommends chromium ffmpeg mosquitto mosquitto-clients \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium ffmpeg mosquitto mosquitto-clients \
 	  gstreamer1.0-tools gstreamer1.0-rtsp gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	  gstreamer1.0-plugins-ugly gstreamer1.0-libav vlc-bin vlc-plugin-base
 
