@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 class _Section(BaseModel):
     """Base of all sections: unknown keys are refused, values do not change after start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RtspUserSettings(_Section):

@@ -126,7 +126,6 @@ class AnalysedStream:
         bundle = parts.bundle
         self._labels = list(bundle.label_names)
         self._tracker = EventTracker(self._labels, bundle.background_names, self._event_options())
-        self._last: Scores | None = None
         self._source: Source | None = None
         self._seen = SourceStatus(settings.name, StreamState.CONNECTING, time.time())
 
@@ -168,11 +167,6 @@ class AnalysedStream:
         source, self._source = self._source, None
         if source is not None:
             source.stop()
-
-    @property
-    def last_scores(self) -> Scores | None:
-        """Newest scores."""
-        return self._last
 
     def source_status(self) -> SourceStatus:
         """How the source is doing now."""
@@ -219,7 +213,6 @@ class AnalysedStream:
         with self._lock:
             message = self._scores_message(window)
             self._seq += 1
-            self._last = message
             self._parts.publisher.scores(message)
             middle = (window.window.start + window.window.end) / 2
             for change in self._tracker.update(middle, window.scores):
