@@ -16,7 +16,7 @@ from inference.bundle import Bundle
 from inference.engine import score_frames
 from inference.runtime import Runtime
 from inference.windows import WindowSpec
-from training.metrics import Confusion
+from training.metrics.confusion import Confusion
 from training.samples import Sample, sample_frames
 
 

@@ -1,0 +1,1 @@
+"""Figures of merit, each as its benchmark defines it; vectorised over predictions."""
