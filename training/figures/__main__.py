@@ -35,9 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m training.figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--name", default=None, help="file name without ending")
-    parser.add_argument("--labels", type=_labels, help="actions of a test video, with commas")
+    parser.add_argument("--labels", type=_labels, help="actions and interactions, with commas")
     parser.add_argument("--count", type=int, help="clips per label of a training set")
-    parser.add_argument("--seconds", type=float, default=4.0, help="duration of each action")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="duration of each action, or of a clip"
+    )
     parser.add_argument("--seed", type=int, default=0, help="source of every random choice")
     parser.add_argument("--size", type=_size, default=None, help="WIDTHxHEIGHT in pixels")
     parser.add_argument("--fps", type=float, default=25.0, help="frames per second")

@@ -28,6 +28,8 @@ class Camera:
         flicker: Relative amplitude of the brightness changes.
         quality: JPEG quality the frames pass through, 0 for none.
         shutter: Exposure as a fraction of the frame time: motion blur.
+        aspect: Width by height of what it sees, stretched to the size of the frames; 0 for no
+            stretching.
     """
 
     distance: float = 6.0
@@ -42,6 +44,11 @@ class Camera:
     flicker: float = 0.0
     quality: int = 0
     shutter: float = 0.0
+    aspect: float = 0.0
+
+    def sensor(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the picture before it is stretched to `size`, in pixels."""
+        return (round(self.aspect * size[1]), size[1]) if self.aspect else size
 
 
 def random_camera(rng: np.random.Generator) -> Camera:

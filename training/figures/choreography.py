@@ -1,5 +1,6 @@
 """Plans become motion: steps one after another, blended, travelling within the picture."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from contracts.types import Annotation
 from training.figures.camera import Camera
+from training.figures.duets import duet
+from training.figures.encounters import INTERACTIONS, Encounter
 from training.figures.extras import Extra
 from training.figures.idling import IDLES
 from training.figures.motions import MOTIONS
@@ -16,7 +19,7 @@ from training.figures.scenes import Scene
 from training.figures.skeleton import Dof, FloatArray, mirrored
 
 NONE_LABEL = "none"
-LABELS = (*sorted(MOTIONS), NONE_LABEL)
+LABELS = (*sorted(MOTIONS), *INTERACTIONS, NONE_LABEL)
 
 # How long a body takes from one movement into the next, and a traveller for turning round.
 BLEND_S = 0.4
@@ -47,16 +50,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One uncut piece of video: one place, one camera, at most one person.
+    """One uncut piece of video: one place, one camera, at most two people.
 
     Attributes:
         scene: The place.
         camera: The camera.
         figure: The person, or None for an empty place.
         steps: What they do, in order; also sets the duration of an empty shot.
-        start_x: Where the person starts, body heights right of the middle.
+        start_x: Where the person starts, or the middle of both, body heights right of the middle.
         extras: Other things that move.
         seed: Of the noise.
+        partner: A second person, on the right of the first.
+        encounters: What both do with each other, in order, instead of steps; `point` may be done
+            by the first person alone.
     """
 
     scene: Scene
@@ -66,15 +72,19 @@ class Shot:
     start_x: float = 0.0
     extras: tuple[Extra, ...] = field(default=())
     seed: int = 0
+    partner: Figure | None = None
+    encounters: tuple[Encounter, ...] = ()
 
     @property
     def duration_s(self) -> float:
-        """Sum of the steps."""
-        return sum(step.duration_s for step in self.steps)
+        """Sum of the steps or of the encounters."""
+        return sum(part.duration_s for part in self.encounters or self.steps)
 
 
 def annotations(shots: tuple[Shot, ...]) -> list[Annotation]:
     """List what is done when; time without annotation is `none`.
+
+    An interaction lasts from reaching out to letting go; the ways to and from it are `none`.
 
     Args:
         shots: Shots played one after another.
@@ -84,16 +94,52 @@ def annotations(shots: tuple[Shot, ...]) -> list[Annotation]:
     """
     out, now = [], 0.0
     for shot in shots:
-        for step in shot.steps:
-            if step.label != NONE_LABEL and shot.figure is not None:
-                out.append(Annotation(step.label, round(now, 6), round(now + step.duration_s, 6)))
-            now += step.duration_s
+        if shot.figure is not None:
+            for label, start, end in _labelled(shot):
+                out.append(Annotation(label, round(now + start, 6), round(now + end, 6)))
+        now += shot.duration_s
     return out
+
+
+def _labelled(shot: Shot) -> Iterator[tuple[str, float, float]]:
+    """Label, start and end of all that is done in a shot, seconds since its start."""
+    now = 0.0
+    for encounter in shot.encounters:
+        if encounter.kind in INTERACTIONS:
+            start, end = encounter.action
+            yield encounter.kind, now + start, now + end
+        now += encounter.duration_s
+    for step in () if shot.encounters else shot.steps:
+        if step.label != NONE_LABEL:
+            yield step.label, now, now + step.duration_s
+        now += step.duration_s
 
 
 def room(camera: Camera, size: tuple[int, int]) -> float:
     """How far from the middle a person may go, in body heights, and still be seen in part."""
     return size[0] / size[1] / camera.person / 2 - 0.12
+
+
+def people(shot: Shot, time_s: FloatArray, limit: float) -> list[tuple[Figure, FloatArray]]:
+    """Pair everybody in a shot with their poses.
+
+    Args:
+        shot: The shot.
+        time_s: (T,) seconds since the shot's start, evenly spaced.
+        limit: How far from the middle travellers may go, body heights.
+
+    Returns:
+        People and their poses (T, len(Dof)), nobody to two.
+    """
+    if shot.figure is None:
+        return []
+    if not shot.encounters:
+        return [(shot.figure, poses_of(shot, time_s, limit))]
+    right = shot.partner or shot.figure
+    both = duet(shot.encounters, (shot.figure.build, right.build), time_s, shot.start_x)
+    if shot.partner is None:
+        return [(shot.figure, both[shot.encounters[0].actor])]
+    return [(shot.figure, both[0]), (shot.partner, both[1])]
 
 
 def poses_of(shot: Shot, time_s: FloatArray, limit: float) -> FloatArray:

@@ -2,19 +2,28 @@
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from training.figures.camera import Frame, Lens, random_camera
-from training.figures.choreography import LABELS, NONE_LABEL, Shot, Step, poses_of, room
-from training.figures.drawing import FigurePainter
+from training.figures.choreography import LABELS, NONE_LABEL, Shot, Step, people, room
+from training.figures.drawing import FigurePainter, draw_people
+from training.figures.encounters import INTERACTIONS, MEETINGS
 from training.figures.extras import draw_extra, random_extra
 from training.figures.idling import IDLES, random_idle_style
+from training.figures.pairs import random_pair_shot
 from training.figures.people import random_figure
-from training.figures.rhythm import SIDE_VIEW, TRAVELLING, random_style
+from training.figures.rhythm import ACTIONS, SIDE_VIEW, TRAVELLING, random_style
 from training.figures.scenes import paint, random_scene
 
 # Exposure is integrated over this many instants when the shutter is open for long.
 _INSTANTS = 3
+# Each label draws from its own random source; numbers never change, lest its clips do.
+_STREAMS = {label: k for k, label in enumerate((*ACTIONS, NONE_LABEL, *INTERACTIONS))}
+_PAIRS = len(_STREAMS)
+# Part of the clips without action that show two people, and what these do: `MEETINGS`.
+_PAIRED = 0.4
+_MEETING_SHARES = (0.28, 0.12, 0.14, 0.12, 0.12, 0.12, 0.1)
 
 
 def render(shot: Shot, size: tuple[int, int], fps: float) -> Iterator[Frame]:
@@ -30,46 +39,50 @@ def render(shot: Shot, size: tuple[int, int], fps: float) -> Iterator[Frame]:
     """
     count = round(shot.duration_s * fps)
     instants = _INSTANTS if shot.camera.shutter > 0 else 1
-    background = paint(shot.scene, shot.camera, size)
+    seen = shot.camera.sensor(size)
+    background = paint(shot.scene, shot.camera, seen)
     lens = Lens(shot.camera, size, np.random.default_rng(shot.seed))
     open_s = shot.camera.shutter / fps
     # Instants of one frame are neighbours: painter index = frame * instants + instant.
     time_s = np.arange(count) / fps
     moments = (time_s[:, None] + np.linspace(0, open_s, instants)[None, :]).ravel()
-    painter = None
-    if shot.figure is not None:
-        painter = _painter(shot, moments, instants, size)
+    painters = _painters(shot, moments, instants, seen)
     for k in range(count):
         frame = background.copy()
         for extra in shot.extras:
             draw_extra(frame, extra, float(time_s[k]))
-        if painter is not None:
-            frame = _with_person(frame, painter, range(k * instants, (k + 1) * instants))
+        if painters:
+            frame = _with_people(frame, painters, range(k * instants, (k + 1) * instants))
+        if seen != size:
+            frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         yield lens.expose(frame, float(time_s[k]))
 
 
-def _painter(
+def _painters(
     shot: Shot, moments: np.ndarray, instants: int, size: tuple[int, int]
-) -> FigurePainter:
+) -> list[FigurePainter]:
     """Poses are computed at the frames' times; instants in between are interpolated."""
-    assert shot.figure is not None
     frames = moments[::instants]
-    poses = poses_of(shot, frames, room(shot.camera, size))
-    if instants > 1:
-        columns = [np.interp(moments, frames, poses[:, k]) for k in range(poses.shape[1])]
-        poses = np.stack(columns, axis=1)
-    return FigurePainter((shot.figure, poses), shot.camera, shot.scene, size)
+    painters = []
+    for figure, poses in people(shot, frames, room(shot.camera, size)):
+        between = poses
+        if instants > 1:
+            columns = [np.interp(moments, frames, poses[:, k]) for k in range(poses.shape[1])]
+            between = np.stack(columns, axis=1)
+        painters.append(FigurePainter((figure, between), shot.camera, shot.scene, size))
+    return painters
 
 
-def _with_person(frame: Frame, painter: FigurePainter, instants: range) -> Frame:
-    painter.draw_shadow(frame, instants[0])
+def _with_people(frame: Frame, painters: list[FigurePainter], instants: range) -> Frame:
+    for painter in painters:
+        painter.draw_shadow(frame, instants[0])
     if len(instants) == 1:
-        painter.draw(frame, instants[0])
+        draw_people(frame, painters, instants[0])
         return frame
     total = np.zeros(frame.shape, np.uint16)
     for instant in instants:
         sharp = frame.copy()
-        painter.draw(sharp, instant)
+        draw_people(sharp, painters, instant)
         total += sharp
     return (total // len(instants)).astype(np.uint8)
 
@@ -96,14 +109,15 @@ def draw_clip(
     fps: float = 12.5,
     duration_s: float = 2.0,
 ) -> Frame:
-    """Draw one training clip: a random person, place and camera.
+    """Draw one training clip: random people, place and camera.
 
     Args:
         label: One of `LABELS`.
         seed: The same seed gives the same clip, bit for bit.
         size: Width and height in pixels.
         fps: Frames per second.
-        duration_s: Length; the action fills all of it.
+        duration_s: Length. An action fills all of it; an interaction begins and ends in it, as in
+            segmented recordings (from 2.4 s on the touch and the reaction are complete).
 
     Returns:
         Clip (T, H, W, 3), uint8 RGB.
@@ -124,14 +138,22 @@ def random_shot(label: str, seed: int, size: tuple[int, int], duration_s: float)
         duration_s: Length.
 
     Returns:
-        A shot with one step.
+        A shot with one step, or one encounter.
 
     Raises:
         ValueError: unknown label.
     """
     if label not in LABELS:
         raise ValueError(f"label must be one of {', '.join(LABELS)}, not {label!r}")
-    rng = np.random.default_rng([seed, LABELS.index(label)])
+    rng = np.random.default_rng([seed, _STREAMS[label]])
+    if label in INTERACTIONS:
+        return random_pair_shot(label, rng, size, duration_s)
+    if label == NONE_LABEL:
+        # A source of its own, so that the other clips stay as they were without pairs.
+        pairs = np.random.default_rng([seed, _PAIRS])
+        if pairs.uniform() < _PAIRED:
+            kind = str(pairs.choice(MEETINGS, p=_MEETING_SHARES))
+            return random_pair_shot(kind, pairs, size, duration_s)
     scene, camera = random_scene(rng), random_camera(rng)
     if label == NONE_LABEL:
         return _random_none(rng, Shot(scene, camera, None, ()), duration_s)

@@ -4,6 +4,7 @@ What can be computed for a whole clip at once (joints, outlines of limbs and sha
 over frames fills polygons.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -154,22 +155,33 @@ class FigurePainter:
             frame: (H, W, 3) uint8 RGB, changed in place.
             index: Which pose.
         """
+        draw_people(frame, (self,), index)
+
+    def parts(self, index: int) -> list[tuple[float, int]]:
+        """Depth and number of each part of the body in pose `index`, for `draw_part`."""
         depth = self._depth[index]
-        view = View(self._points[index], float(self._scale[index]), float(self._facing[index]))
         middle = float(depth[Joint.NECK] + depth[Joint.PELVIS]) / 2
         order = [(middle - 0.03, _TRUNK), (float(depth[Joint.HEAD]) - 0.035, _HEAD)]
-        order.append((middle + (0.0 if np.cos(view.facing) > 0.2 else -0.034), _HAIR))
-        order += [(self._limb_depth(k, depth), k) for k in range(len(self._limbs))]
-        for far, k in sorted(order, reverse=True):
-            if k == _TRUNK:
-                draw_trunk(frame, self._brush, self._figure, view)
-            elif k == _HEAD:
-                draw_head(frame, self._brush, self._figure, view)
-            elif k == _HAIR:
-                draw_long_hair(frame, self._brush, self._figure, view)
-            else:
-                shade = 1.0 - 1.3 * float(np.clip(far - middle, 0, 0.2))
-                self._draw_limb(frame, k, index, shade)
+        order.append((middle + (0.0 if np.cos(self._facing[index]) > 0.2 else -0.034), _HAIR))
+        return order + [(self._limb_depth(k, depth), k) for k in range(len(self._limbs))]
+
+    def draw_part(self, frame: Frame, index: int, part: tuple[float, int]) -> None:
+        """Draw one of `parts` in place.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            index: Which pose.
+            part: Its depth and number.
+        """
+        far, k = part
+        if k >= 0:
+            depth = self._depth[index]
+            middle = float(depth[Joint.NECK] + depth[Joint.PELVIS]) / 2
+            self._draw_limb(frame, k, index, 1.0 - 1.3 * float(np.clip(far - middle, 0, 0.2)))
+            return
+        view = View(self._points[index], float(self._scale[index]), float(self._facing[index]))
+        draw = {_TRUNK: draw_trunk, _HEAD: draw_head, _HAIR: draw_long_hair}[k]
+        draw(frame, self._brush, self._figure, view)
 
     def _draw_limb(self, frame: Frame, limb: int, index: int, shade: float) -> None:
         """Neighbours of one colour are painted as one, so that no seam shows at the joint."""
@@ -183,6 +195,19 @@ class FigurePainter:
         parts = self._limbs[limb]
         mean = float(np.mean([depth[part.a] for part in parts]))
         return mean - (0.06 if limb >= _FIRST_ARM else 0.0)
+
+
+def draw_people(frame: Frame, painters: Sequence[FigurePainter], index: int) -> None:
+    """Draw people in one pose each, whatever is farther away first: arms may go round others.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, changed in place.
+        painters: The people.
+        index: Which pose.
+    """
+    order = [(part, who) for who, one in enumerate(painters) for part in one.parts(index)]
+    for part, who in sorted(order, reverse=True):
+        painters[who].draw_part(frame, index, part)
 
 
 _TRUNK: Final = -1

@@ -1,4 +1,4 @@
-"""Backgrounds under the sky: a wall, a park, a street."""
+"""Backgrounds under the sky: a wall, a park, a street, bare ground."""
 
 import numpy as np
 
@@ -128,3 +128,28 @@ def _house(canvas: Canvas, x: float, wide: float) -> None:
             canvas.box(left - 2, row - 2, step * 0.38 + 4, step * 0.6 + 4, front * 1.12)
             canvas.box(left, row, step * 0.38, step * 0.6, pane)
         row += step
+
+
+def ground(canvas: Canvas) -> None:
+    """Paint ground all over, as a camera sees it that looks down: concrete, asphalt or grass."""
+    rng, height, width = canvas.rng, canvas.height, canvas.width
+    grassy = rng.uniform() < 0.45
+    tone = canvas.colour(70, 175, 5)
+    if grassy:
+        tone = np.array([92.0, 108.0, 66.0]) * rng.uniform(0.6, 1.3) + rng.normal(0, 8, 3)
+    canvas.gradient(0, height, tone * rng.uniform(0.85, 1.05), tone * rng.uniform(0.95, 1.1))
+    canvas.grain(0, height, height / 110, rng.uniform(3, 9))
+    if grassy:
+        earth = np.clip(texture(rng, (height, width), height / 25) - rng.uniform(-0.3, 0.6), 0, 1)
+        bare = np.array([118.0, 102.0, 82.0]) * rng.uniform(0.6, 1.1)
+        canvas.pixels[:] += 0.7 * earth[:, :, None] * (bare - canvas.pixels)
+        canvas.grain(0, height, height / 140, 9)
+    for _ in range(0 if grassy else int(rng.integers(0, 4))):
+        # Joints between slabs, cracks, painted lines.
+        left, right = rng.uniform(-0.2, 1.2, 2) * height
+        shade = tone * (rng.uniform(0.5, 0.8) if rng.uniform() < 0.75 else 1.4)
+        canvas.line((0, left), (width, right), height * rng.uniform(0.003, 0.014), shade)
+    for _ in range(canvas.clutter * 3):
+        spot = (rng.uniform(0, width), rng.uniform(0, height))
+        size = height * rng.uniform(0.004, 0.02)
+        canvas.blob(spot, (1.6 * size, 0.8 * size), tone * rng.uniform(0.6, 1.25))

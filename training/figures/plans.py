@@ -1,14 +1,17 @@
 """Untrimmed videos: the demo clip, and random ones for tests and training."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from training.figures.camera import Camera, random_camera
-from training.figures.choreography import Shot, Step, room
+from training.figures.choreography import LABELS, NONE_LABEL, Shot, Step, room
+from training.figures.encounters import INTERACTIONS, Encounter, random_manner, unhurried_encounter
 from training.figures.idling import random_idle_style
+from training.figures.pairs import random_place, whole
 from training.figures.people import Clothes, Figure, random_figure
-from training.figures.rhythm import ACTIONS, SIDE_VIEW, Style, random_style
+from training.figures.rhythm import SIDE_VIEW, Style, random_style
 from training.figures.scenes import Scene, random_scene
 from training.figures.skeleton import Build
 
@@ -121,45 +124,114 @@ def _stand(duration_s: float, index: int) -> Step:
 def random_plan(
     labels: tuple[str, ...], seconds: float, seed: int, size: tuple[int, int]
 ) -> tuple[Shot, ...]:
-    """One random person in one place does some actions, standing idle before, between and after.
+    """Random people in one place do some things, idle before, between and after.
+
+    Where actions of one person and interactions of two follow each other, the place changes.
 
     Args:
-        labels: Actions in order; `none` makes the pause there longer.
-        seconds: Duration of each.
+        labels: Actions and interactions in order; `none` makes the pause there longer.
+        seconds: Duration of each action; interactions take their own time.
         seed: Source of every choice.
         size: Width and height in pixels of the video to come.
 
     Returns:
-        One shot.
+        One shot, or several with hard cuts between them.
 
     Raises:
-        ValueError: a label is neither an action nor `none`.
+        ValueError: a label is neither an action nor an interaction nor `none`.
     """
+    for label in labels:
+        if label not in LABELS:
+            raise ValueError(f"label must be one of {', '.join(LABELS)}, not {label!r}")
     rng = np.random.default_rng([seed, len(labels)])
+    shots: list[Shot] = []
+    for group in _groups(labels):
+        pair = any(label in INTERACTIONS for label in group)
+        shots.append((_pair_plan if pair else _solo_plan)(group, seconds, rng, size))
+    return tuple(shots)
+
+
+def _groups(labels: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Split where one person must become two or two one; `none` stays with what comes before."""
+    group: list[str] = []
+    kinds: set[bool] = set()
+    for label in labels:
+        kind = set() if label == NONE_LABEL else {label in INTERACTIONS}
+        if len(kinds | kind) > 1:
+            yield tuple(group)
+            group, kinds = [], set()
+        group.append(label)
+        kinds |= kind
+    if group:
+        yield tuple(group)
+
+
+def _solo_plan(
+    labels: tuple[str, ...], seconds: float, rng: np.random.Generator, size: tuple[int, int]
+) -> Shot:
     steps = [_random_idle(rng, rng.uniform(1.2, 2.0))]
     for label in labels:
-        if label == "none":
+        if label == NONE_LABEL:
             steps.append(_random_idle(rng, seconds))
-        elif label in ACTIONS:
+        else:
             heading = 90.0 * rng.choice([-1.0, 1.0]) if label in SIDE_VIEW else rng.normal(0, 8)
             steps.append(Step(label, seconds, random_style(label, rng), float(heading)))
-        else:
-            raise ValueError(f"label must be none or one of {', '.join(ACTIONS)}, not {label!r}")
         steps.append(_random_idle(rng, rng.uniform(1.2, 2.0)))
     camera = replace(random_camera(rng), noise=rng.uniform(0, 2), quality=0)
-    return (
-        Shot(
-            scene=random_scene(rng),
-            camera=camera,
-            figure=random_figure(rng),
-            steps=tuple(steps),
-            start_x=float(rng.uniform(-0.6, 0.6) * room(camera, size)),
-            seed=int(rng.integers(1 << 31)),
-        ),
+    return Shot(
+        scene=random_scene(rng),
+        camera=camera,
+        figure=random_figure(rng),
+        steps=tuple(steps),
+        start_x=float(rng.uniform(-0.6, 0.6) * room(camera, size)),
+        seed=int(rng.integers(1 << 31)),
     )
 
 
+def _pair_plan(
+    labels: tuple[str, ...], seconds: float, rng: np.random.Generator, size: tuple[int, int]
+) -> Shot:
+    """Two people in one place; between the interactions they stand and talk."""
+    encounters = []
+    for label in labels:
+        if label == NONE_LABEL:
+            talk = Encounter("talk", seconds, 0.0, 0.0, 0.0, 0.0, random_manner("talk", rng))
+            encounters.append(_on_frames(talk))
+        else:
+            pauses = (rng.uniform(1, 2), rng.uniform(1, 2))
+            encounters.append(_on_frames(unhurried_encounter(label, rng, pauses)))
+    scene, camera = random_place(rng)
+    camera = replace(camera, noise=rng.uniform(0, 2), quality=0)
+    figures = random_figure(rng), random_figure(rng)
+    shot = Shot(
+        scene=scene,
+        camera=camera,
+        figure=figures[0],
+        steps=(),
+        seed=int(rng.integers(1 << 31)),
+        partner=figures[1],
+        encounters=tuple(encounters),
+    )
+    return whole(shot, size, rng)
+
+
+def _on_frames(encounter: Encounter) -> Encounter:
+    """Phases on frames at 12.5 and 25 frames per second, so that annotations are exact."""
+    return replace(
+        encounter,
+        approach_s=_even(encounter.approach_s),
+        reach_s=_even(encounter.reach_s),
+        hold_s=_even(encounter.hold_s),
+        release_s=_even(encounter.release_s),
+        withdraw_s=_even(encounter.withdraw_s),
+    )
+
+
+def _even(seconds: float) -> float:
+    return round(seconds * 12.5) / 12.5
+
+
 def _random_idle(rng: np.random.Generator, duration_s: float) -> Step:
-    # To the frame at 25 and at 12.5 frames per second, so that annotations are exact.
-    whole = round(duration_s * 12.5) / 12.5
-    return Step("stand", whole, random_idle_style(rng), float(rng.normal(0, 12)))
+    # To the frame, as in encounters.
+    style, heading = random_idle_style(rng), float(rng.normal(0, 12))
+    return Step("stand", _even(duration_s), style, heading)
