@@ -36,6 +36,18 @@ class Confusion:
             counts[labels.index(truth), labels.index(answer)] += 1
         return cls(labels, counts)
 
+    @classmethod
+    def from_ids(
+        cls,
+        labels: tuple[str, ...],
+        truth: NDArray[np.integer],
+        answers: NDArray[np.integer],
+    ) -> Confusion:
+        """Count pairs of label ids: truth (N,) and answers (N,), each below ``len(labels)``."""
+        size = len(labels)
+        flat = np.bincount(truth * size + answers, minlength=size * size)
+        return cls(labels, flat.reshape(size, size))
+
     @property
     def total(self) -> int:
         """Number of pairs."""
@@ -64,6 +76,15 @@ class Confusion:
             if totals[i]
         }
 
+    def f1(self) -> dict[str, float]:
+        """Return for each class that occurs or was answered the harmonic mean of both shares."""
+        both = self.counts.sum(axis=0) + self.counts.sum(axis=1)
+        return {
+            label: float(2 * self.counts[i, i] / both[i])
+            for i, label in enumerate(self.labels)
+            if both[i]
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, rounded to four digits."""
         return {
@@ -71,6 +92,7 @@ class Confusion:
             "accuracy": round(self.accuracy, 4),
             "recall": {label: round(value, 4) for label, value in self.recall().items()},
             "precision": {label: round(value, 4) for label, value in self.precision().items()},
+            "f1": {label: round(value, 4) for label, value in self.f1().items()},
             "labels": list(self.labels),
             "confusion": self.counts.tolist(),
         }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.types import Annotation
+
 Floats = NDArray[np.float64]
 
 
@@ -45,6 +47,15 @@ class Spans:
             np.asarray(scores, np.float64),
         )
 
+    @classmethod
+    def from_annotations(cls, videos: Iterable[tuple[str, Iterable[Annotation]]]) -> Spans:
+        """Take what was labelled in each video: (name, its annotations)."""
+        return cls.from_rows(
+            (name, span.label, span.start_s, span.end_s, 1.0)
+            for name, spans in videos
+            for span in spans
+        )
+
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Spans:
         """Return some of the spans, by mask or by index."""
         return Spans(
@@ -60,8 +71,13 @@ def temporal_iou(
     start_s: Floats, end_s: Floats, others_start: Floats, others_end: Floats
 ) -> Floats:
     """Return intersection over union (N, M) of N spans with M others; 0 where both are empty."""
-    shared = np.minimum(end_s[:, None], others_end) - np.maximum(start_s[:, None], others_start)
+    return paired_iou(start_s[:, None], end_s[:, None], others_start, others_end)
+
+
+def paired_iou(start_s: Floats, end_s: Floats, others_start: Floats, others_end: Floats) -> Floats:
+    """Return intersection over union of spans with their partners, place by place (broadcast)."""
+    shared = np.minimum(end_s, others_end) - np.maximum(start_s, others_start)
     shared = np.maximum(shared, 0.0)
-    union = (end_s - start_s)[:, None] + (others_end - others_start) - shared
+    union = (end_s - start_s) + (others_end - others_start) - shared
     overlap: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return overlap
