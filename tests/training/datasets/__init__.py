@@ -1,0 +1,1 @@
+"""Readers of annotations, and what is made of them."""
