@@ -16,9 +16,13 @@ from types import MappingProxyType
 from typing import Any
 
 from contracts.errors import BundleError
+from contracts.types import TimeSpan
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
+GRAPHS = ({"encoder", "head"}, {"step"}, {"clip"})
+"""Sets of graphs that can be run: features per frame and a window of them to scores; a frame and
+the state to scores and the state; a window of frames to scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class ModelInput:
         fps: Sampled frames per second of media time.
         frames: Sampled frames in one window.
         stride: Sampled frames between the starts of two windows.
+        reference: Which time in its window a score speaks of, from 0 (its start) to 1 (its end).
+            Trained on trimmed clips, a model speaks of the middle; one that learned to name what
+            goes on shortly before a window's end speaks of that.
     """
 
     width: int
@@ -53,6 +60,7 @@ class ModelInput:
     fps: float
     frames: int
     stride: int
+    reference: float = 0.5
 
     @property
     def window_s(self) -> float:
@@ -63,6 +71,10 @@ class ModelInput:
     def stride_s(self) -> float:
         """Seconds between the starts of two windows."""
         return self.stride / self.fps
+
+    def moment_of(self, window: TimeSpan) -> float:
+        """Return the time that the scores of a window speak of, by the clock of its span."""
+        return window.start + self.reference * (window.end - window.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +87,8 @@ class Bundle:
         version: Version of the model.
         labels: The classes, in the order of the scores.
         input: Frame size, rate and window.
-        features: Length of one frame's feature vector.
-        encoder: Graph from (frame, previous frame) to features.
-        head: Graph from a window of features to scores.
+        features: Length of one frame's feature vector; zero where the graphs keep none.
+        graphs: The graphs by part, one of the sets that `GRAPHS` names.
         manifest: The whole ``bundle.json``, read-only at the top level.
     """
 
@@ -87,8 +98,7 @@ class Bundle:
     labels: tuple[Label, ...]
     input: ModelInput
     features: int
-    encoder: Path
-    head: Path
+    graphs: Mapping[str, Path]
     manifest: Mapping[str, Any]
 
     @property
@@ -105,6 +115,16 @@ class Bundle:
     def background_names(self) -> tuple[str, ...]:
         """Names of the classes that mean "nothing of interest"."""
         return tuple(label.name for label in self.labels if label.background)
+
+    @property
+    def encoder(self) -> Path:
+        """Graph from (frame, previous frame) to features."""
+        return self.graphs["encoder"]
+
+    @property
+    def head(self) -> Path:
+        """Graph from a window of features to scores."""
+        return self.graphs["head"]
 
     @property
     def metrics(self) -> tuple[Mapping[str, Any], ...]:
@@ -127,16 +147,15 @@ class Bundle:
         manifest = _read_manifest(path)
         try:
             _verify_files(path, manifest["files"])
-            graphs = manifest["graphs"]
+            graphs = _parse_graphs(path, manifest["graphs"], manifest["files"])
             bundle = cls(
                 path=path,
                 name=str(manifest["name"]),
                 version=str(manifest["version"]),
                 labels=_parse_labels(manifest["labels"]),
                 input=_parse_input(manifest["input"]),
-                features=int(manifest["features"]),
-                encoder=_listed(path, graphs["encoder"], manifest["files"]),
-                head=_listed(path, graphs["head"], manifest["files"]),
+                features=int(manifest["features"]) if "encoder" in graphs else 0,
+                graphs=MappingProxyType(graphs),
                 manifest=MappingProxyType(manifest),
             )
         except KeyError as exc:
@@ -146,12 +165,12 @@ class Bundle:
         return bundle
 
 
-def find_bundle(name: str, models_dir: Path) -> Bundle:
+def find_bundle(name: str, *models_dirs: Path) -> Bundle:
     """Load a bundle by name, or by the path of its folder.
 
     Args:
-        name: Folder name below ``models_dir``, or a path to a folder that holds ``bundle.json``.
-        models_dir: Folder of bundles.
+        name: Folder name below ``models_dirs``, or a path to a folder that holds ``bundle.json``.
+        *models_dirs: Folders of bundles; the first that has one of that name counts.
 
     Returns:
         The verified bundle.
@@ -159,11 +178,14 @@ def find_bundle(name: str, models_dir: Path) -> Bundle:
     Raises:
         BundleError: No such bundle (the message names those there are), or it is damaged.
     """
-    for folder in (models_dir / name, Path(name)):
+    for folder in (*(models_dir / name for models_dir in models_dirs), Path(name)):
         if name and (folder / MANIFEST).is_file():
             return Bundle.load(folder)
-    known = ", ".join(folder.name for folder in _bundle_folders(models_dir)) or "none"
-    raise BundleError(f"No model {name!r} in {models_dir}.", f"Models there: {known}.")
+    there = [folder.name for models_dir in models_dirs for folder in _bundle_folders(models_dir)]
+    raise BundleError(
+        f"No model {name!r} in {' or '.join(map(str, models_dirs))}.",
+        f"Models there: {', '.join(there) or 'none'}.",
+    )
 
 
 def list_bundles(models_dir: Path) -> list[Bundle]:
@@ -233,10 +255,16 @@ def _verify_files(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
-def _listed(path: Path, name: str, files: Mapping[str, Any]) -> Path:
-    if name not in files:
-        raise ValueError(f"graph {name!r} is not among the files")
-    return path / name
+def _parse_graphs(
+    path: Path, graphs: Mapping[str, str], files: Mapping[str, Any]
+) -> dict[str, Path]:
+    if set(graphs.keys()) not in GRAPHS:
+        known = " or ".join(" and ".join(sorted(parts)) for parts in GRAPHS)
+        raise ValueError(f"its graphs are {', '.join(map(str, graphs)) or 'none'}, not {known}")
+    for name in graphs.values():
+        if name not in files:
+            raise ValueError(f"graph {name!r} is not among the files")
+    return {part: path / name for part, name in graphs.items()}
 
 
 def _parse_labels(items: list[Mapping[str, Any]]) -> tuple[Label, ...]:
@@ -257,7 +285,10 @@ def _parse_input(item: Mapping[str, Any]) -> ModelInput:
         fps=float(item["fps"]),
         frames=int(item["frames"]),
         stride=int(item["stride"]),
+        reference=float(item.get("reference", 0.5)),
     )
     if min(parsed.width, parsed.height, parsed.frames, parsed.stride) < 1 or parsed.fps <= 0:
         raise ValueError("sizes, rate and stride of the input must be positive")
+    if not 0 <= parsed.reference <= 1:
+        raise ValueError("the reference of the input must lie between 0 and 1")
     return parsed

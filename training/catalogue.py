@@ -14,13 +14,14 @@ from contracts.errors import ConfigError
 from contracts.types import Annotation
 from training import figures
 from training.data import (
+    INTERACTIONS,
     LABEL_NAMES,
     UT_SPLIT,
     WEIZMANN_ACTORS,
     WEIZMANN_SPLIT,
     find_data,
     load_fights,
-    load_other_movement,
+    load_interactions,
     load_weizmann,
     split_by_group,
 )
@@ -40,7 +41,8 @@ PARTS = ("train", "validation", "test")
 _FIRST_SEED = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
 _DRAWN_SIZE = (192, 144)
 _DRAWN_FPS = 25.0
-_DRAWN_S = 2.4
+# Interactions come with people walking up to each other, and away again.
+_DRAWN_S, _DRAWN_INTERACTION_S = 2.4, 3.2
 _STILLS = {"train": 0, "validation": 60, "test": 100}
 
 
@@ -60,7 +62,7 @@ class DataOptions:
     cache: Path = field(default_factory=default_cache)
     width: int = 128
     height: int = 96
-    drawn: tuple[int, int, int] = (65, 8, 20)
+    drawn: tuple[int, int, int] = (90, 10, 20)
 
     @property
     def frames(self) -> FrameCache:
@@ -105,9 +107,9 @@ def _actors(part: str) -> list[str]:
     return [actor for actor in WEIZMANN_ACTORS if WEIZMANN_SPLIT.part_of(actor) == part]
 
 
-def _other_movement(part: str, options: DataOptions) -> list[Sample]:
+def _interactions(part: str, options: DataOptions) -> list[Sample]:
     folder = find_data(options.root, "ut_interaction")
-    return UT_SPLIT.select(load_other_movement(folder, options.frames), part)
+    return UT_SPLIT.select(load_interactions(folder, options.frames), part)
 
 
 def _fights(part: str, options: DataOptions) -> list[Sample]:
@@ -137,10 +139,11 @@ def _figures(part: str, options: DataOptions) -> list[Sample]:
 
 
 def _drawn(label: str, seed: int, store: FrameCache) -> Sample:
-    identity = f"figures|{_renderer()}|{label}|{seed}|{_DRAWN_SIZE}|{_DRAWN_FPS}|{_DRAWN_S}"
+    duration_s = _DRAWN_INTERACTION_S if label in INTERACTIONS else _DRAWN_S
+    identity = f"figures|{_renderer()}|{label}|{seed}|{_DRAWN_SIZE}|{_DRAWN_FPS}|{duration_s}"
 
     def make() -> Frames:
-        clip = figures.draw_clip(label, seed, _DRAWN_SIZE, _DRAWN_FPS, _DRAWN_S)
+        clip = figures.draw_clip(label, seed, _DRAWN_SIZE, _DRAWN_FPS, duration_s)
         return shrink_frames(clip, store.width, store.height), np.arange(len(clip)) / _DRAWN_FPS
 
     frames, times_s = store.get(identity, make)
@@ -191,7 +194,7 @@ DATASETS: dict[str, Callable[[str, DataOptions], list[Sample]]] = {
     "figures": _figures,
     "still": _still,
     "empty": _empty,
-    "other-movement": _other_movement,
+    "interactions": _interactions,
     "fights": _fights,
 }
 """Names of datasets and what loads a part of them."""

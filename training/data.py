@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 from contracts.errors import ConfigError
 from contracts.types import Annotation
 from inference.bundle import Label
+from training.datasets import fights, ut_interaction
+from training.datasets.loading import load_samples
 from training.samples import FrameCache, Frames, Sample
 
 NONE = "none"
@@ -27,9 +28,21 @@ LABELS: tuple[Label, ...] = (
     Label("walk", "Walk"),
     Label("wave1", "Wave one hand"),
     Label("wave2", "Wave both hands"),
+    Label("handshake", "Shake hands"),
+    Label("hug", "Hug"),
+    Label("kick", "Kick somebody"),
+    Label("point", "Point at something"),
+    Label("punch", "Punch somebody"),
+    Label("push", "Push somebody"),
     Label(NONE, "No action", background=True),
 )
 LABEL_NAMES = tuple(label.name for label in LABELS)
+INTERACTIONS = ("handshake", "hug", "kick", "point", "punch", "push")
+
+FIGHT_LABELS: tuple[Label, ...] = (
+    Label("fight", "Fight"),
+    Label("no_fight", "No fight", background=True),
+)
 
 WEIZMANN_ACTORS = ("daria", "denis", "eli", "ido", "ira", "lena", "lyova", "shahar")
 """The actors of the copies that circulate with whole clips, in alphabetical order."""
@@ -60,8 +73,10 @@ class Split:
 
 # Fixed before the first training: the last two actors, and lena for choosing.
 WEIZMANN_SPLIT = Split(validation=frozenset({"lena"}), test=frozenset({"lyova", "shahar"}))
-# Sequences of UT-Interaction, set 1: its last two, and the one before them.
-UT_SPLIT = Split(validation=frozenset({"ut-seq6"}), test=frozenset({"ut-seq7", "ut-seq8"}))
+# Sequences of UT-Interaction, of each set: the last two given, and the one before them.
+UT_SPLIT = Split(
+    validation=frozenset({"seq06", "seq16"}), test=frozenset({"seq07", "seq08", "seq17", "seq18"})
+)
 
 
 def find_data(root: Path | None, name: str) -> Path:
@@ -121,60 +136,39 @@ def load_weizmann(
     return samples
 
 
-def load_other_movement(folder: Path, cache: FrameCache) -> list[Sample]:
-    """Read UT-Interaction (Ryoo and Aggarwal 2010), set 1, as movement that is none of our actions.
+def load_interactions(folder: Path, cache: FrameCache) -> list[Sample]:
+    """Read both sets of UT-Interaction (Ryoo and Aggarwal 2010).
 
     Args:
-        folder: Holds ``set1/<class>/seqNN_MMM.avi``.
+        folder: Holds ``set1`` and ``set2``.
         cache: Keeps the decoded frames.
 
     Returns:
-        One sample per file, labelled `NONE`, sorted by key; the group is the sequence.
+        One trimmed sample per file, sorted by key; the group is the sequence.
 
     Raises:
         ConfigError: No video there.
-        SourceError: A video cannot be decoded.
     """
-    samples = []
-    for path in _videos(folder, "set1/*/*.avi"):
-        sequence = int(path.stem[3:].partition("_")[0])
-        key = f"ut-interaction/{path.parent.name}/{path.stem}"
-        samples.append(_trimmed(key, cache.video(path), NONE, f"ut-seq{sequence}"))
-    return samples
+    return load_samples("interactions", ut_interaction.read(folder).videos, cache)
 
 
 def load_fights(folder: Path, cache: FrameCache) -> list[Sample]:
-    """Read the fights of surveillance cameras as movement that is none of ours.
+    """Read the clips of surveillance cameras whose source is known.
 
-    Aktı, Tataroğlu, Ekenel: Vision-based Fight Detection from Surveillance Cameras, 2019.
-
-    Clips whose source is unknown are left out: they might be cut from a video of another part. The
-    peaceful clips are left out too: people walk in some of them, and nothing says in which.
+    Clips of unknown source are left out: they might be cut from a video of another part.
 
     Args:
         folder: Holds ``sources.csv`` and the videos that it names.
         cache: Keeps the decoded frames.
 
     Returns:
-        One sample per fight, labelled `NONE`; the group is the source video.
+        One trimmed sample per file, sorted by key; the group is the source video.
 
     Raises:
         ConfigError: No list of sources there.
-        SourceError: A video cannot be decoded.
-    """  # noqa: RUF002 (the author's name)
-    try:
-        rows = csv.DictReader((folder / "sources.csv").read_text(encoding="utf-8").splitlines())
-    except OSError as exc:
-        raise ConfigError(f"No list of sources in {folder}.") from exc
-    fights = sorted(
-        (row["clip"], row["source"])
-        for row in rows
-        if row["label"] == "fight" and row["source"].strip()
-    )
-    return [
-        _trimmed(f"fights/{Path(clip).stem}", cache.video(folder / clip), NONE, source)
-        for clip, source in fights
-    ]
+    """
+    videos = [video for video in fights.read(folder).videos if video.group != video.name]
+    return load_samples("fights", videos, cache)
 
 
 def split_by_group(samples: Sequence[Sample]) -> Split:

@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from inference.bundle import MANIFEST, SCHEMA, Bundle, Label, ModelInput, sha256_of
-from inference.models.frame_encoder import ARCHITECTURE, ActionNet, FrameEncoder, count_macs
+from inference.models.frame_encoder import (
+    ARCHITECTURE,
+    ActionNet,
+    FrameEncoder,
+    TemporalHead,
+    count_macs,
+)
 from training.model_card import render_card
 
 ENCODER_FILE = "encoder.onnx"
@@ -69,18 +75,50 @@ def export_bundle(net: ActionNet, facts: BundleFacts, path: Path) -> Bundle:
     Raises:
         OSError: The folder cannot be written.
     """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        _write_graphs(net, facts.temperature, folder)
+        save_weights(net, folder)
+        return _manifest(net, facts)
+
+    return write_bundle(path, fill)
+
+
+def write_bundle(path: Path, fill: Callable[[Path], dict[str, Any]]) -> Bundle:
+    """Write a bundle, whole or not at all; one that is there is replaced.
+
+    Args:
+        path: Folder of the bundle.
+        fill: Writes graphs and weights into the folder it is given, and returns the manifest but
+            for its files.
+
+    Returns:
+        The bundle as read back and verified.
+
+    Raises:
+        BundleError: What was written is no bundle.
+        OSError: The folder cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        _write_graphs(net, facts.temperature, building)
-        state = {key: value.contiguous().clone() for key, value in net.state_dict().items()}
-        save_file(state, building / WEIGHTS_FILE)
-        _seal(building, _manifest(net, facts))
+        _seal(building, fill(building))
         Bundle.load(building)
         _replace(building, path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return Bundle.load(path)
+
+
+def save_weights(net: nn.Module, folder: Path) -> None:
+    """Write a network's weights into the folder of a bundle, where torch can read them again.
+
+    Args:
+        net: Any network.
+        folder: Receives ``weights.safetensors``.
+    """
+    state = {key: value.contiguous().clone() for key, value in net.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
 
 
 def amend_manifest(path: Path, changes: Mapping[str, Any]) -> Bundle:
@@ -97,29 +135,30 @@ def amend_manifest(path: Path, changes: Mapping[str, Any]) -> Bundle:
         BundleError: The bundle is missing or damaged.
     """
     manifest = {**Bundle.load(path).manifest, **changes}
-    building = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+
+    def fill(folder: Path) -> dict[str, Any]:
         for name in manifest.pop("files"):
-            shutil.copyfile(path / name, building / name)
-        _seal(building, manifest)
-        _replace(building, path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return Bundle.load(path)
+            shutil.copyfile(path / name, folder / name)
+        return manifest
+
+    return write_bundle(path, fill)
 
 
 class _ScoringHead(nn.Module):
     """The head with its calibrated softmax."""
 
-    def __init__(self, head: nn.Module, temperature: float) -> None:
+    def __init__(self, head: TemporalHead, temperature: float) -> None:
         super().__init__()
         self.head = head
         self.temperature = temperature
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores and logits, each (B, classes), of features (B, T, D)."""
-        logits = self.head(features)
-        return torch.softmax(logits / self.temperature, dim=1), logits
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return scores and logits (B, classes), and if there are any marks (B, 3), of features."""
+        embedding = self.head.embed(features)
+        logits = self.head.classify(embedding)
+        outputs = (torch.softmax(logits / self.temperature, dim=1), logits)
+        mark = self.head.mark
+        return outputs if mark is None else (*outputs, torch.sigmoid(mark(embedding)))
 
 
 def _write_graphs(net: ActionNet, temperature: float, folder: Path) -> None:
@@ -128,26 +167,52 @@ def _write_graphs(net: ActionNet, temperature: float, folder: Path) -> None:
     frame = torch.zeros(2, config.height, config.width, 3, dtype=torch.uint8)
     # One tensor given twice would be taken for one input.
     inputs = {"frame": frame, "previous": frame.clone()}
-    _export(net.encoder, inputs, ["features"], folder / ENCODER_FILE)
+    export_graph(net.encoder, inputs, ["features"], folder / ENCODER_FILE)
     window = torch.zeros(2, config.frames, config.features)
     head = _ScoringHead(net.head, temperature)
-    _export(head, {"features": window}, ["scores", "logits"], folder / HEAD_FILE)
+    outputs = ["scores", "logits", *(["marks"] if config.boundaries else [])]
+    export_graph(head, {"features": window}, outputs, folder / HEAD_FILE)
 
 
-def _export(net: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+def export_graph(
+    net: nn.Module,
+    inputs: Mapping[str, Tensor | Mapping[str, Tensor]],
+    outputs: Sequence[str],
+    path: Path,
+) -> None:
+    """Export a network as ONNX, with a batch of any size.
+
+    Args:
+        net: Called with the values of ``inputs``; a group of tensors as a tuple.
+        inputs: Examples by argument, with a batch of two: one would be taken for a constant. A
+            group of tensors has a name for each.
+        outputs: Names of the outputs.
+        path: The file.
+    """
+    groups = [
+        {name: value} if isinstance(value, Tensor) else dict(value)
+        for name, value in inputs.items()
+    ]
+    arguments = tuple(
+        value if isinstance(value, Tensor) else tuple(value.values()) for value in inputs.values()
+    )
     batch = torch.export.Dim("batch", min=1)
+    shapes = tuple(
+        {0: batch} if isinstance(value, Tensor) else tuple({0: batch} for _ in value)
+        for value in arguments
+    )
     # torch's own exporter uses what torch deprecates, and says so; nothing there is ours to change.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             net.eval(),
-            tuple(inputs.values()),
+            arguments,
             dynamo=True,
             verbose=False,
-            input_names=list(inputs),
+            input_names=[name for group in groups for name in group],
             output_names=outputs,
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            dynamic_shapes=shapes,
             opset_version=_OPSET,
         )
     assert program is not None
@@ -175,7 +240,7 @@ def _manifest(net: ActionNet, facts: BundleFacts) -> dict[str, Any]:
         "name": facts.name,
         "version": facts.version,
         "summary": facts.summary,
-        "labels": [_label_entry(label) for label in facts.labels],
+        "labels": [label_entry(label) for label in facts.labels],
         "input": asdict(facts.input),
         "features": net.config.features,
         "graphs": {"encoder": ENCODER_FILE, "head": HEAD_FILE},
@@ -197,7 +262,8 @@ def _manifest(net: ActionNet, facts: BundleFacts) -> dict[str, Any]:
     }
 
 
-def _label_entry(label: Label) -> dict[str, Any]:
+def label_entry(label: Label) -> dict[str, Any]:
+    """Write a class as the manifest names it."""
     entry: dict[str, Any] = {"name": label.name, "title": label.title}
     return {**entry, "background": True} if label.background else entry
 

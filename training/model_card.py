@@ -37,14 +37,16 @@ def _classes(labels: list[Mapping[str, Any]]) -> str:
 
 def _input(manifest: Mapping[str, Any]) -> str:
     shape = manifest["input"]
+    per_window = manifest["macs_per_window"]
+    whole = f", {per_window / 1e6:.1f} million per window." if per_window else "."
     return (
         "## Input and size\n\n"
         f"RGB, {shape['width']}x{shape['height']} pixels, the whole picture stretched to it; "
         f"{shape['fps']:g} frames/s; a window is {shape['frames']} frames "
         f"({shape['frames'] / shape['fps']:.2f} s) and starts every {shape['stride']} frames.\n\n"
         f"{manifest['parameters'] / 1e6:.2f} million parameters, "
-        f"{manifest['macs_per_frame'] / 1e6:.0f} million multiply-accumulates per new frame, "
-        f"{manifest['macs_per_window'] / 1e6:.1f} million per window."
+        f"{manifest['macs_per_frame'] / 1e6:.0f} million multiply-accumulates per new frame"
+        f"{whole}"
     )
 
 
@@ -69,7 +71,7 @@ def _training(training: Mapping[str, Any]) -> str:
     ]
     facts = [
         f"- {key}: {training[key]}"
-        for key in ("split", "date", "seed", "code", "command")
+        for key in ("weights", "licence", "split", "date", "seed", "code", "command")
         if key in training
     ]
     return "## Training\n\n" + "\n".join([*data, *facts])

@@ -1,82 +1,51 @@
-"""Training the default architecture: one file from data to the best weights.
+"""Training the default architecture: from data to the best weights.
 
-A clip is drawn (`clips`), changed at random (`augment`) and scored; AdamW follows a one-cycle rate;
+A clip is drawn (`clips`), changed at random (`augment`), mixed with others (`mixing`) and scored;
 an exponential average of the weights is what is validated and kept. Everything a run decides is in
-its configuration, which lies beside its result.
+its configuration, which lies beside its result. A run that was interrupted goes on when it is
+started again on its folder, and ends as if nothing had happened: each batch, and the dropout of
+each update, depends on the seed and the number of the update alone.
 """
 
 from __future__ import annotations
 
-import copy
-import json
-import queue
-import threading
+import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from itertools import count
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from rich.progress import Progress
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.nn import functional
 
-from inference.models.frame_encoder import ActionNet, FrameEncoderConfig
-from training.augment import AugmentConfig, Pixels, augment
-from training.clips import ClipMixer, ClipShape, Mixture
-from training.samples import Sample, fingerprint
-from training.validation import WindowSteps, calibrate, score_samples
+from contracts.errors import ActionstreamError, ConfigError
+from inference.models.frame_encoder import ActionNet
+from training.batches import Data, batches
+from training.config import StartConfig, TrainConfig, ValidationConfig
+from training.config_file import config_to_dict, config_to_yaml
+from training.distillation import Teacher, load_teacher
+from training.interruption import interruptible
+from training.learner import Learner
+from training.losses import class_weights, count_segments
+from training.progress import StepMeter
+from training.runs import (
+    CONFIG_FILE,
+    RUN_FILE,
+    WEIGHTS_FILE,
+    Trained,
+    load_checkpoint,
+    read_trained,
+    remove_checkpoint,
+    save_checkpoint,
+    take_over,
+    write_run,
+    write_text,
+)
+from training.samples import fingerprint
+from training.tracking import Tracker, open_tracker
+from training.validation import WindowSteps, calibrate, merit, score_samples
 from training.versions import code_version
-
-Batch = tuple[Tensor, Tensor]
-RUN_FILE = "run.json"
-WEIGHTS_FILE = "best.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """Everything a run decides.
-
-    Attributes:
-        net: Shape of the network.
-        shape: Time of the clips.
-        mixture: Kinds of clips.
-        changes: Random changes.
-        steps: Weight updates.
-        coarse: Share of the updates, at the start, that see pictures of half the width and height:
-            a quarter of the cost, and nearly as good to learn from.
-        validate_every: Updates between two validations; none while pictures are coarse.
-        batch: Clips per update.
-        learning_rate: Greatest rate of the one-cycle schedule.
-        weight_decay: Of AdamW, on weights of convolutions and linear layers.
-        smoothing: Share of each target spread over all classes.
-        average: Weight the average of weights keeps per update.
-        stride: Sampled frames between two validation windows.
-        threads: Threads torch computes with.
-        seed: Start of all chance.
-    """
-
-    net: FrameEncoderConfig
-    shape: ClipShape = field(default_factory=ClipShape)
-    mixture: Mixture = field(default_factory=Mixture)
-    changes: AugmentConfig = field(default_factory=AugmentConfig)
-    steps: int = 2600
-    coarse: float = 0.4
-    validate_every: int = 100
-    batch: int = 32
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    smoothing: float = 0.05
-    average: float = 0.99
-    stride: int = 2
-    threads: int = 2
-    seed: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +53,7 @@ class TrainResult:
     """What a run found.
 
     Attributes:
-        net: The network with the best averaged weights, ready to score.
+        net: The network with the best averaged weights, in main memory, ready to score.
         temperature: Divides the logits so that scores on validation windows mean probabilities.
         history: One entry per validation.
         facts: Configuration, code version, hash of the data, times.
@@ -96,225 +65,258 @@ class TrainResult:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Data:
-    """Samples of a run.
-
-    Attributes:
-        labels: Names of the classes, in the order of the scores.
-        train: What is learned from.
-        validation: What the best weights are chosen on.
-    """
-
-    labels: tuple[str, ...]
-    train: Sequence[Sample]
-    validation: Sequence[Sample]
-
-
 def train(
     data: Data,
     config: TrainConfig,
     folder: Path,
     *,
     progress: Progress,
-    start: Path | None = None,
+    teacher: Teacher | None = None,
 ) -> TrainResult:
     """Train, keep the weights that validate best, and write the run's folder.
 
     Args:
         data: Samples; frames in the size of the network's input.
         config: What the run decides.
-        folder: Receives ``run.json`` and ``best.safetensors``, anew after each validation.
-        progress: Shows steps, loss and the time left.
-        start: Folder of a run whose best weights are trained further; random ones without.
+        folder: Receives ``config.yaml`` and, anew after each validation, ``run.json`` and
+            ``best.safetensors``. If it holds the checkpoint of a run, that run goes on.
+        progress: Shows steps, loss, speed and the time left.
+        teacher: Whom to learn from, in place of those that the configuration names.
 
     Returns:
         The best network.
+
+    Raises:
+        ConfigError: The configuration asks for what is not there, or the folder holds another run.
+        ActionstreamError: Interrupted by Ctrl-C; the message says how to go on.
     """
-    started = time.monotonic()
-    torch.manual_seed(config.seed)
-    torch.set_num_threads(config.threads)
-    net = ActionNet(config.net)
-    if start is not None:
-        load_weights(net, start / WEIGHTS_FILE)
-    average = copy.deepcopy(net).eval().requires_grad_(False)
-    optimizer = _optimizer(net, config)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.15
-    )
-    result = TrainResult(copy.deepcopy(average), 1.0, facts=_facts(data, config, start))
-    folder.mkdir(parents=True, exist_ok=True)
-    task = progress.add_task("train", total=config.steps)
-    with _batches(data, config) as batches:
-        for step in range(1, config.steps + 1):
-            loss = _update(net, next(batches), optimizer, config)
-            schedule.step()
-            # The average forgets the random start quickly, and settles later.
-            _follow(average, net, min(config.average, step / (step + 10)))
-            progress.update(task, advance=1, description=f"train, loss {loss:.3f}")
-            if _validates(step, config):
-                _validate(average, data, config, result, {"step": step, "loss": loss})
-                _log(progress, result.history[-1])
-                result.facts["seconds"] = round(time.monotonic() - started, 1)
-                _write_run(folder, result)
-    return result
+    torch.set_num_threads(config.hardware.threads)
+    run = _Run.begin(data, config, folder, teacher)
+    learner = run.learner
+    meter = StepMeter(progress, config.steps, config.batch, run.step)
+    meter.say(run.summary())
+    tracker = _tracked(run, folder)
+    with interruptible() as interrupted, batches(data, config, run.step + 1) as ready:
+        while run.step < config.steps and not run.exhausted:
+            learner.update(next(ready))
+            meter.step(run.step, learner.loss)
+            tracker.metrics({"loss": learner.loss, "learning_rate": learner.rate}, run.step)
+            with meter.pause():
+                if _validates(run.step, config):
+                    entry = run.validate()
+                    meter.say(_line(entry))
+                    tracker.metrics(_figures(entry), run.step)
+                    write_run(folder, run.result.net, run.record())
+                if run.step % config.validation.every == 0 or interrupted.is_set():
+                    save_checkpoint(folder, run.state_dict())
+                    tracker.flush()
+            if interrupted.is_set():
+                tracker.finish([], complete=False)
+                raise _interruption(run, folder)
+    tracker.finish([folder / name for name in (CONFIG_FILE, RUN_FILE, WEIGHTS_FILE)], complete=True)
+    remove_checkpoint(folder)
+    return run.result
 
 
-def load_weights(net: ActionNet, path: Path) -> ActionNet:
-    """Fill a network with weights a run or a bundle keeps.
+class _Run:
+    """A run as a whole: the network that learns, and what was found of it so far."""
 
-    Args:
-        net: A network of the shape the weights have.
-        path: A safetensors file.
+    def __init__(
+        self, data: Data, config: TrainConfig, teacher: Teacher | None, *, start: StartConfig
+    ) -> None:
+        self.data, self.config = data, config
+        _check_metric(data, config.validation)
+        torch.manual_seed(config.seed)
+        net = ActionNet(config.net)
+        self.fresh, trained = _start(net, data, start)
+        weights = class_weights(config.loss, count_segments(data.train, data.labels))
+        if teacher is None:
+            teacher = load_teacher(config.distillation, data.labels)
+        self.learner = Learner(net, config, weights, teacher)
+        self.result = TrainResult(self.learner.kept(), 1.0, facts=_facts(data, config, trained))
+        self.waited, self.seconds = 0, 0.0
+        self._since_s = time.monotonic()
 
-    Returns:
-        The network, ready to score.
-    """
-    net.load_state_dict(load_file(path))
-    return net.eval()
+    @classmethod
+    def begin(cls, data: Data, config: TrainConfig, folder: Path, teacher: Teacher | None) -> _Run:
+        """Begin in an empty folder, or go on from the checkpoint that the folder holds."""
+        state = load_checkpoint(folder)
+        if state is not None:
+            # What it once started from may be gone by now.
+            run = cls(data, config, teacher, start=StartConfig())
+            _check_same(state["facts"], run.result.facts, folder)
+            run.load_state_dict(state)
+            return run
+        run = cls(data, config, teacher, start=config.start)
+        run._write_config(folder)
+        return run
+
+    def _write_config(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = self.result.facts
+        head = f"# Code {facts['code']}; data sha256 {facts['data']}.\n"
+        write_text(folder / CONFIG_FILE, head + config_to_yaml(self.config))
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self.learner.step
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether validation has not become better for as long as the configuration waits."""
+        patience = self.config.validation.patience
+        return patience is not None and self.waited >= patience
+
+    def validate(self) -> dict[str, Any]:
+        """Score the averaged weights; keep them if no earlier ones were better."""
+        chosen, result = self.config.validation, self.result
+        steps = WindowSteps(self.config.shape.fps, chosen.stride)
+        scored = score_samples(self.learner.average, self.data.validation, self.data.labels, steps)
+        accuracy = scored.accuracy()
+        entry = {
+            "step": self.step,
+            "loss": round(self.learner.loss, 4),
+            # Datasets count alike, however many windows each has.
+            "mean": round(float(np.mean(list(accuracy.values()))) if accuracy else 0.0, 4),
+            "macro_f1": round(scored.macro_f1(), 4),
+            "validation_loss": round(scored.loss(), 4),
+            "accuracy": {source: round(value, 4) for source, value in accuracy.items()},
+        }
+        found = merit(entry, chosen.metric)
+        best = max((merit(past, chosen.metric) for past in result.history), default=-math.inf)
+        if found >= best:
+            result.net, result.temperature = self.learner.kept(), calibrate(scored)
+        self.learner.schedule.judge(found > best)
+        self.waited = 0 if found > best else self.waited + 1
+        result.history.append(entry)
+        return entry
+
+    def summary(self) -> str:
+        """What is about to be done, in one line."""
+        text = (
+            f"{self.config.steps} updates of {self.config.batch} clips on {self.learner.hardware}"
+        )
+        if self.step:
+            text += f"; going on after update {self.step}"
+        if self.fresh:
+            text += f"; new, since the start has none that fit: {', '.join(self.fresh)}"
+        return text
+
+    def record(self) -> dict[str, Any]:
+        """What ``run.json`` holds."""
+        facts = {**self.result.facts, "seconds": round(self._elapsed_s(), 1)}
+        return {**facts, "temperature": self.result.temperature, "history": self.result.history}
+
+    def _elapsed_s(self) -> float:
+        return self.seconds + time.monotonic() - self._since_s
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the run needs to go on."""
+        return {
+            "learner": self.learner.state_dict(),
+            "best": self.result.net.state_dict(),
+            "temperature": self.result.temperature,
+            "history": self.result.history,
+            "facts": self.result.facts,
+            "waited": self.waited,
+            "seconds": self._elapsed_s(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        self.learner.load_state_dict(state["learner"])
+        self.result.net.load_state_dict(state["best"])
+        self.result.temperature, self.result.history = state["temperature"], state["history"]
+        self.result.facts, self.fresh = state["facts"], []
+        self.waited, self.seconds = state["waited"], state["seconds"]
 
 
-def _facts(data: Data, config: TrainConfig, start: Path | None) -> dict[str, Any]:
+def _start(net: ActionNet, data: Data, start: StartConfig) -> tuple[list[str], Trained | None]:
+    """Fill the network with the weights to begin with; returns what stays new."""
+    if start.path is None:
+        if start.freeze:
+            raise ConfigError("`start.freeze` needs weights to keep: set `start.path`.")
+        return [], None
+    trained = read_trained(start.path)
+    return take_over(net, trained, data.labels), trained
+
+
+def _facts(data: Data, config: TrainConfig, start: Trained | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "config": asdict(config),
+        "config": _portable(config),
+        "labels": list(data.labels),
         "code": code_version(),
         "data": fingerprint([*data.train, *data.validation]),
         "samples": {"train": len(data.train), "validation": len(data.validation)},
     }
-    if start is not None:
-        earlier = json.loads((start / RUN_FILE).read_text(encoding="utf-8"))
-        kept = ("config", "code", "data", "samples", "seconds", "start")
-        best = max(earlier["history"], key=lambda entry: entry["mean"])
-        facts["start"] = {**{key: earlier[key] for key in kept if key in earlier}, "best": best}
-    return facts
+    return facts if start is None else {**facts, "start": start.facts}
+
+
+def _portable(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as results carry it: without this machine's folders and servers."""
+    tree = config_to_dict(config)
+    del tree["tracking"]
+    if config.start.path is not None:
+        tree["start"]["path"] = config.start.path.name
+    tree["distillation"]["teachers"] = [path.name for path in config.distillation.teachers]
+    return tree
+
+
+def _check_metric(data: Data, config: ValidationConfig) -> None:
+    known = ["mean", "macro_f1", "loss", *sorted({sample.source for sample in data.validation})]
+    if config.metric not in known:
+        raise ConfigError(
+            f"`validation.metric` {config.metric!r} cannot be measured.",
+            f"Accepted: {', '.join(known)}.",
+        )
+
+
+def _check_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    """A run goes on only with what it began with."""
+    differing = [
+        f"`{key}`"
+        for key, value in now["config"].items()
+        # Other hardware computes the same but for rounding.
+        if key != "hardware" and before["config"].get(key) != value
+    ]
+    if before["data"] != now["data"]:
+        differing.append("the data")
+    if differing:
+        raise ConfigError(
+            f"{folder} holds an interrupted run with other {', '.join(differing)}.",
+            f"Go on with its {CONFIG_FILE}, or choose another folder.",
+        )
 
 
 def _validates(step: int, config: TrainConfig) -> bool:
-    fine = step > config.coarse * config.steps
-    return (fine and step % config.validate_every == 0) or step == config.steps
+    fine = step > config.schedule.coarse * config.steps
+    return (fine and step % config.validation.every == 0) or step == config.steps
 
 
-def _optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    weights = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+def _tracked(run: _Run, folder: Path) -> Tracker:
+    tracker = open_tracker(run.config.tracking, folder, run.result.facts.get("tracked_as", ""))
+    if tracker.run_id and "tracked_as" not in run.result.facts:
+        run.result.facts["tracked_as"] = tracker.run_id
+        told = {key: run.result.facts[key] for key in ("config", "code", "data", "samples")}
+        tracker.parameters(told)
+    return tracker
 
 
-def _update(
-    net: ActionNet, batch: Batch, optimizer: torch.optim.Optimizer, config: TrainConfig
-) -> float:
-    clips, targets = batch
-    net.train()
-    # Half the memory traffic: two to three times faster on processors that multiply bfloat16.
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = net(clips)
-    loss = functional.cross_entropy(logits.float(), targets, label_smoothing=config.smoothing)
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-    optimizer.step()
-    return loss.item()
+def _figures(entry: dict[str, Any]) -> dict[str, float]:
+    plain = {key: entry[key] for key in ("mean", "macro_f1", "validation_loss")}
+    return {**plain, **{f"accuracy.{name}": value for name, value in entry["accuracy"].items()}}
 
 
-@torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
-    """Move the average towards the weights; statistics of the batch norms too."""
-    for mean, value in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - keep)
-        else:
-            mean.copy_(value)
+def _line(entry: dict[str, Any]) -> str:
+    plain = {key: value for key, value in entry.items() if key not in ("step", "accuracy")}
+    figures = {**plain, **entry["accuracy"]}
+    text = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    return f"step {entry['step']:5d}  {text}"
 
 
-@contextmanager
-def _batches(data: Data, config: TrainConfig) -> Iterator[Iterator[Batch]]:
-    """Make batches on a thread beside the training; OpenCV and numpy work outside the GIL."""
-    cv2.setNumThreads(1)
-    ready: queue.Queue[Batch] = queue.Queue(maxsize=4)
-    stop = threading.Event()
-
-    def fill() -> None:
-        mixer = ClipMixer(data.train, data.labels, config.shape, config.mixture)
-        rng = np.random.default_rng(config.seed)
-        for step in count(1):
-            scale = 2 if step <= config.coarse * config.steps else 1
-            batch = _make_batch(mixer, rng, config, scale)
-            while not _offered(ready, batch):
-                if stop.is_set():
-                    return
-
-    worker = threading.Thread(target=fill, name="batches", daemon=True)
-    worker.start()
-    try:
-        yield iter(ready.get, None)
-    finally:
-        stop.set()
-        worker.join()
-
-
-def _offered(ready: queue.Queue[Batch], batch: Batch) -> bool:
-    try:
-        ready.put(batch, timeout=0.2)
-    except queue.Full:
-        return False
-    return True
-
-
-def _make_batch(
-    mixer: ClipMixer, rng: np.random.Generator, config: TrainConfig, scale: int
-) -> Batch:
-    clips, targets = [], []
-    for _ in range(config.batch):
-        clip = mixer.draw(rng)
-        frames = augment(clip.frames, rng, config.changes, still=clip.still)
-        if rng.random() < 0.1:  # a stream's first frame has none before it
-            frames[0] = frames[1]
-        clips.append(_shrunk(frames, scale))
-        targets.append(clip.target)
-    return torch.from_numpy(np.stack(clips)), torch.from_numpy(np.stack(targets))
-
-
-def _shrunk(frames: Pixels, scale: int) -> Pixels:
-    if scale == 1:
-        return frames
-    height, width = frames.shape[1] // scale, frames.shape[2] // scale
-    small = np.empty((len(frames), height, width, 3), np.uint8)
-    for frame, target in zip(frames, small, strict=True):
-        cv2.resize(frame, (width, height), target, interpolation=cv2.INTER_AREA)
-    return small
-
-
-def _validate(
-    average: ActionNet, data: Data, config: TrainConfig, result: TrainResult, entry: dict[str, Any]
-) -> None:
-    """Score the averaged weights; keep them if no earlier ones were better."""
-    scored = score_samples(average, data.validation, data.labels, _steps(config))
-    accuracy = scored.accuracy()
-    # Datasets count alike, however many windows each has.
-    mean = float(np.mean(list(accuracy.values()))) if accuracy else 0.0
-    best = max((past["mean"] for past in result.history), default=-1.0)
-    if mean >= best:
-        result.net = copy.deepcopy(average)
-        result.temperature = calibrate(scored)
-    rounded = {source: round(value, 4) for source, value in accuracy.items()}
-    result.history.append({**entry, "mean": round(mean, 4), **rounded})
-
-
-def _steps(config: TrainConfig) -> WindowSteps:
-    return WindowSteps(config.shape.fps, config.stride)
-
-
-def _log(progress: Progress, entry: dict[str, Any]) -> None:
-    figures = "  ".join(f"{name} {value:.3f}" for name, value in entry.items() if name != "step")
-    progress.console.print(f"step {entry['step']:5d}  {figures}", highlight=False)
-
-
-def _write_run(folder: Path, result: TrainResult) -> None:
-    state = {key: value.contiguous().clone() for key, value in result.net.state_dict().items()}
-    part = folder / "best.part"
-    save_file(state, part)
-    part.replace(folder / WEIGHTS_FILE)
-    facts = {**result.facts, "temperature": result.temperature, "history": result.history}
-    part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / RUN_FILE)
+def _interruption(run: _Run, folder: Path) -> ActionstreamError:
+    return ActionstreamError(
+        f"Interrupted after update {run.step} of {run.config.steps}; nothing is lost.",
+        f"To go on: the same command with --resume {folder}",
+    )

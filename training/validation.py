@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,30 +47,46 @@ class Scored:
         sources = np.asarray(self.sources)
         return {str(name): float(right[sources == name].mean()) for name in np.unique(sources)}
 
+    def macro_f1(self) -> float:
+        """Return the mean over the classes, asked or answered, of precision with recall (F1)."""
+        answers, classes = self.logits.argmax(dim=1), self.logits.shape[1]
+        hits = torch.bincount(self.truth[answers == self.truth], minlength=classes)
+        # True and answered windows: twice the hits, the misses and the false alarms.
+        either = torch.bincount(self.truth, minlength=classes) + torch.bincount(
+            answers, minlength=classes
+        )
+        occurs = either > 0
+        return float((2 * hits[occurs] / either[occurs]).mean()) if occurs.any() else 0.0
+
+    def loss(self) -> float:
+        """Return the mean cross-entropy; 0 without windows."""
+        return float(functional.cross_entropy(self.logits, self.truth)) if self.sources else 0.0
+
 
 @torch.inference_mode()
 def window_logits(net: ActionNet, sample: Sample, steps: WindowSteps) -> Tensor:
     """Score all windows that lie inside a sample.
 
     Args:
-        net: A network ready to score.
+        net: A network ready to score, on any device.
         sample: A video, in the size of the network's input.
         steps: Where the windows lie.
 
     Returns:
-        (windows, classes) float32 logits.
+        (windows, classes) float32 logits, in main memory.
     """
     height, width = sample.frames.shape[1:3]
     sampling = Sampling(steps.fps, width, height)
     frames = np.stack([frame.image for frame in sample_frames(sample, sampling)])
     if len(frames) < net.config.frames:
         return torch.zeros(0, net.config.classes)
-    now = torch.from_numpy(frames)  # (F, H, W, 3)
+    device = next(net.parameters()).device
+    now = torch.from_numpy(frames).to(device)  # (F, H, W, 3)
     before = torch.cat([now[:1], now[:-1]])
     features = net.encoder(now, before)  # (F, D)
     windows = features.unfold(0, net.config.frames, steps.stride)  # (windows, D, T)
     logits: Tensor = net.head(windows.transpose(1, 2))
-    return logits
+    return logits.cpu()
 
 
 def score_samples(
@@ -111,3 +128,16 @@ def calibrate(scored: Scored) -> float:
     grid = np.geomspace(0.25, 4, 81)
     losses = [float(functional.cross_entropy(scored.logits / t, scored.truth)) for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 4)
+
+
+def merit(entry: dict[str, Any], metric: str) -> float:
+    """Return how good a validation was: greater is better.
+
+    Args:
+        entry: One validation, as a run's history holds it.
+        metric: ``mean``, ``macro_f1``, ``loss`` or the name of a dataset.
+    """
+    if metric == "loss":
+        return -float(entry["validation_loss"])
+    found = entry[metric] if metric in ("mean", "macro_f1") else entry["accuracy"][metric]
+    return float(found)

@@ -35,6 +35,7 @@ class FrameEncoderConfig:
         features: Length of one frame's feature vector.
         hidden: Channels of the temporal head.
         dropout: Share of features dropped in training, before each half of the head.
+        boundaries: Whether the head also tells where actions start, end and go on.
     """
 
     classes: int
@@ -46,6 +47,7 @@ class FrameEncoderConfig:
     features: int = 192
     hidden: int = 128
     dropout: float = 0.3
+    boundaries: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -133,6 +135,7 @@ class TemporalHead(nn.Module):
         self.near = nn.Conv1d(config.hidden, config.hidden, 3, padding=1)
         self.far = nn.Conv1d(config.hidden, config.hidden, 3, padding=2, dilation=2)
         self.classify = nn.Linear(2 * config.hidden, config.classes)
+        self.mark = nn.Linear(2 * config.hidden, 3) if config.boundaries else None
 
     def forward(self, features: Tensor) -> Tensor:
         """Compute logits.
@@ -143,13 +146,16 @@ class TemporalHead(nn.Module):
         Returns:
             (B, classes) float32.
         """
+        logits: Tensor = self.classify(self.drop(self.embed(features)))
+        return logits
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Compute what all outputs are read from: (B, 2 * hidden) of features (B, T, D)."""
         x = self.drop(features).transpose(1, 2)  # (B, D, T)
         x = functional.relu(self.enter(x))  # (B, hidden, T)
         x = functional.relu(x + self.near(x))
         x = functional.relu(x + self.far(x))
-        pooled = torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)  # (B, 2 * hidden)
-        logits: Tensor = self.classify(self.drop(pooled))
-        return logits
+        return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)  # (B, 2 * hidden)
 
 
 class ActionNet(nn.Module):

@@ -1,97 +1,80 @@
-"""``train``, ``evaluate`` and ``export``: from data to a bundle, and its figures."""
+"""``train`` and ``export``: from data to a bundle."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
-from rich.console import Console
 
-from contracts.settings import ModelSettings
-from stack.models import open_bundle
-from training.catalogue import DATASETS, PARTS, DataOptions
-from training.everyday import (
-    MEASURED_ON,
-    EverydayOptions,
-    export_run,
-    measure,
-    record,
-    train_everyday,
-)
+from training.building import build_bundle, export_run, run_folder
+from training.catalogue import DataOptions
+from training.config import TrainConfig
+from training.config_file import read_config
+from training.recipes import RECIPES, load_data
+from training.runs import CONFIG_FILE
 
 
 class _TrainFlags(TypedDict):
-    drawn_only: bool
+    start: Path | None
+    config: Path | None
+    resume: Path | None
     steps: int | None
     quiet: bool
 
 
-_data_option = click.option(
+_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("what", metavar="[RECIPE]", type=click.Choice(tuple(RECIPES)), default="everyday")
+@click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder that holds the datasets; default: ../shared/data.",
 )
-_quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
-
-
-@click.command()
-@_data_option
 @click.option(
     "--runs",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("runs"),
     help="Folder of runs; default: runs.",
 )
+@click.option("--start", type=_folder, help="Start from the weights of a bundle or a run.")
 @click.option(
-    "--start",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="RUN",
-    help="Go on from the best weights of an earlier run.",
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file of what to change; docs/training.md lists the keys.",
 )
-@click.option("--drawn-only", is_flag=True, help="Train on drawn figures alone: no data needed.")
+@click.option("--resume", type=_folder, metavar="RUN", help="Go on with an interrupted run.")
 @click.option("--steps", type=click.IntRange(min=1), help="Length of the training.")
-@_quiet_option
-def train(data: Path | None, runs: Path, start: Path | None, **flags: Unpack[_TrainFlags]) -> None:
-    """Train the everyday model and export its bundle into the run's folder.
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def train(what: str, data: Path | None, runs: Path, **flags: Unpack[_TrainFlags]) -> None:
+    """Train a bundle that ships (everyday, fight, drawn) and export it into the run's folder.
 
     Nothing is measured on test data: `actionstream evaluate` does that, once.
     """
-    options = EverydayOptions(
-        data=DataOptions(root=data), runs=runs, start=start, drawn_only=flags["drawn_only"]
-    )
-    if (steps := flags["steps"]) is not None:
-        options = replace(options, config=replace(options.config, steps=steps))
-    bundle = train_everyday(options, quiet=flags["quiet"])
+    recipe = RECIPES[what]
+    folder = flags["resume"] or run_folder(runs, what)
+    config = _config(recipe.config, flags)
+    samples = load_data(replace(recipe, config=config), DataOptions(root=data))
+    bundle = build_bundle(recipe.plan, samples, config, folder, quiet=flags["quiet"])
     click.echo(f"trained {bundle.model_id}: {bundle.path}")
     click.echo(f"measure it:  actionstream evaluate --model {bundle.path}")
     click.echo(f"run it:      actionstream demo --model {bundle.path}")
 
 
-@click.command()
-@click.argument("datasets", nargs=-1, type=click.Choice(tuple(DATASETS)))
-@click.option("--model", default="everyday", help="Bundle's name or folder; default: everyday.")
-@click.option("--part", type=click.Choice(PARTS), default="test", help="Default: test.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("--record", "keep", is_flag=True, help="Write the figures into the bundle.")
-@_data_option
-def evaluate(
-    datasets: tuple[str, ...], model: str, part: str, data: Path | None, **flags: bool
-) -> None:
-    """Measure a bundle on DATASETS, by windows and by clips, through the graphs that run live."""
-    bundle = open_bundle(ModelSettings(name=model))
-    names = datasets or MEASURED_ON
-    found = measure(bundle, names, part, DataOptions(root=data), quiet=flags["as_json"])
-    if flags["as_json"]:
-        click.echo(json.dumps([evaluation.to_dict() for evaluation in found], indent=2))
-    else:
-        for evaluation in found:
-            evaluation.print(Console())
-    if flags["keep"]:
-        record(bundle, found)
-        click.echo(f"recorded in {bundle.path}", err=True)
+def _config(config: TrainConfig, flags: _TrainFlags) -> TrainConfig:
+    """The recipe's configuration, changed by a file, changed by flags."""
+    if flags["resume"] is not None:
+        return read_config(flags["resume"] / CONFIG_FILE, config)
+    if flags["config"] is not None:
+        config = read_config(flags["config"], config)
+    if flags["start"] is not None:
+        config = replace(config, start=replace(config.start, path=flags["start"]))
+    if flags["steps"] is not None:
+        config = replace(config, steps=flags["steps"])
+    return config
 
 
 @click.command()

@@ -58,22 +58,42 @@ def test_classes_are_balanced_and_targets_sum_to_one(squares: list[Sample]) -> N
 
 def test_what_is_held_still_is_none(squares: list[Sample]) -> None:
     """A frame held still is labelled so, and says that nothing moves."""
-    mixture = Mixture(none=1000, frozen=1, cut=0, recorded=0)
+    mixture = Mixture(none=1000, frozen=1, recorded=0)
     clip = ClipMixer(squares, LABELS, _SHAPE, mixture).draw(np.random.default_rng(0))
     assert clip.still
     assert clip.target.tolist() == [0, 0, 1]
     assert (clip.frames == clip.frames[0]).all()
 
 
-def test_a_pause_shares_the_label(squares: list[Sample]) -> None:
-    """A clip that moves for a part belongs to the action by that part."""
-    mixer = ClipMixer(squares, LABELS, _SHAPE, Mixture(none=0, pause=1))
+def test_the_label_is_what_happens_at_the_reference(squares: list[Sample]) -> None:
+    """A window in which a square begins or ceases to move has the label of its reference."""
+    shape = ClipShape(frames=8, fps=12.5, reference=0.5)
+    mixer = ClipMixer(squares, LABELS, shape, Mixture(none=0, joined=1))
     rng = np.random.default_rng(0)
-    for _ in range(20):
-        clip = mixer.draw(rng)
-        assert 0.3 < clip.target[2] < 0.7
-        steps = (clip.frames[1:] != clip.frames[:-1]).any(axis=(1, 2, 3))
-        assert not steps.all()
+    for clip in (mixer.draw(rng) for _ in range(200)):
+        moves = (clip.frames[1:] != clip.frames[:-1]).any(axis=(1, 2, 3))  # place by place
+        acting = 1 - clip.target[LABELS.index("none")]
+        assert np.isclose(clip.target.sum(), 1)
+        assert np.isclose(clip.marks[2], acting)
+        if moves[2:6].all() and not moves[6:].any():
+            assert acting > 0.6
+        if not moves[:6].any():
+            assert acting < 0.4
+        if 0 < acting < 1:
+            assert clip.marks[:2].max() > 0
+
+
+def test_starts_and_ends_are_marked(squares: list[Sample]) -> None:
+    """Of clips with one action that begins or ends near the reference, just that is marked."""
+    mixer = ClipMixer(squares, LABELS, _SHAPE, Mixture(none=0, joined=1))
+    clips = [mixer.draw(np.random.default_rng(seed)) for seed in range(200)]
+    starting = [clip for clip in clips if clip.marks[0] > 0.5]
+    ending = [clip for clip in clips if clip.marks[1] > 0.5]
+    assert starting
+    assert ending
+    whole = ClipMixer(squares, LABELS, _SHAPE, Mixture(none=0, joined=0))
+    for seed in range(20):
+        assert whole.draw(np.random.default_rng(seed)).marks.tolist() == [0, 0, 1]
 
 
 def test_same_seed_same_clips(squares: list[Sample]) -> None:

@@ -30,9 +30,19 @@ from inference.models.frame_encoder import (
     FrameEncoderConfig,
     count_macs,
 )
+from training.batches import Data
+from training.config import (
+    HardwareConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    StartConfig,
+    TrainConfig,
+    ValidationConfig,
+)
 from training.evaluate import evaluate, score_sample
 from training.export import BundleFacts, amend_manifest, export_bundle
-from training.trainer import Data, TrainConfig, TrainResult, load_weights, train
+from training.runs import load_weights
+from training.trainer import TrainResult, train
 from training.validation import (
     Scored,
     WindowSteps,
@@ -47,15 +57,15 @@ _NET = FrameEncoderConfig(
 _CONFIG = TrainConfig(
     net=_NET,
     shape=ClipShape(frames=8),
-    mixture=Mixture(cut=0, pause=0),
+    mixture=Mixture(joined=0),
     # Mirrored, left is right.
     changes=AugmentConfig(mirror=0, invert=0, zoom=(0.9, 1.1), noise_deviation=3),
+    optimizer=OptimizerConfig(average=0.9),
+    schedule=ScheduleConfig(coarse=0),
+    validation=ValidationConfig(every=100),
+    hardware=HardwareConfig(threads=1),
     steps=200,
-    coarse=0,
-    validate_every=100,
     batch=16,
-    average=0.9,
-    threads=1,
 )
 _FACTS = BundleFacts(
     name="squares",
@@ -107,7 +117,11 @@ def test_training_learns_what_it_is_shown(trained: TrainResult) -> None:
 @pytest.mark.slow
 def test_run_folder_says_how_it_was_made(trained: TrainResult, folder: Path) -> None:
     """Configuration, code, data and history lie beside the weights; nothing half does."""
-    assert sorted(path.name for path in folder.iterdir()) == ["best.safetensors", "run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "best.safetensors",
+        "config.yaml",
+        "run.json",
+    ]
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert run["config"]["steps"] == 200
     assert len(run["data"]) == 64
@@ -121,7 +135,13 @@ def test_run_folder_says_how_it_was_made(trained: TrainResult, folder: Path) -> 
 @pytest.mark.slow
 def test_coarse_pictures_come_first(squares: list[Sample], tmp_path: Path) -> None:
     """The first share of the updates sees half the size; the result takes the full one."""
-    config = replace(_CONFIG, steps=4, validate_every=1, coarse=0.5, batch=4)
+    config = replace(
+        _CONFIG,
+        steps=4,
+        validation=ValidationConfig(every=1),
+        schedule=ScheduleConfig(coarse=0.5),
+        batch=4,
+    )
     with Progress(console=Console(quiet=True)) as progress:
         result = train(_data(squares), config, tmp_path, progress=progress)
     assert [entry["step"] for entry in result.history] == [3, 4]
@@ -130,7 +150,7 @@ def test_coarse_pictures_come_first(squares: list[Sample], tmp_path: Path) -> No
 @pytest.mark.slow
 def test_same_seed_same_batches(squares: list[Sample], tmp_path: Path) -> None:
     """Two runs of one seed see the same clips and end at the same loss."""
-    config = replace(_CONFIG, steps=3, validate_every=3, batch=4)
+    config = replace(_CONFIG, steps=3, validation=ValidationConfig(every=3), batch=4)
     losses = []
     for name in "ab":
         with Progress(console=Console(quiet=True)) as progress:
@@ -144,9 +164,15 @@ def test_a_run_goes_on_from_another(
     trained: TrainResult, squares: list[Sample], folder: Path, tmp_path: Path
 ) -> None:
     """Started from a trained run, a network is good at once, and the run says where it began."""
-    config = replace(_CONFIG, steps=2, validate_every=1, coarse=0, learning_rate=1e-5)
+    config = replace(
+        _CONFIG,
+        steps=2,
+        validation=ValidationConfig(every=1),
+        optimizer=OptimizerConfig(learning_rate=1e-5),
+        start=StartConfig(folder),
+    )
     with Progress(console=Console(quiet=True)) as progress:
-        again = train(_data(squares), config, tmp_path, progress=progress, start=folder)
+        again = train(_data(squares), config, tmp_path, progress=progress)
     best = max(entry["mean"] for entry in trained.history)
     assert again.history[-1]["mean"] == pytest.approx(best, abs=0.1)
     assert again.facts["start"]["config"]["steps"] == 200
