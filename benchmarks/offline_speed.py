@@ -24,7 +24,7 @@ from inference.engine import score_frames
 from inference.runtime import Runtime
 from inference.worker import window_spec
 from stack.broadcast import DEMO_CLIP
-from stack.models import open_model
+from stack.models import open_bundle
 from stack.sources import sampling_of
 from streaming.files import read_frames
 
@@ -35,7 +35,7 @@ def main() -> None:
     """Measure and print."""
     video = Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO_CLIP
     settings = Settings()
-    model = open_model(settings.model)
+    model = Runtime(open_bundle(settings.model))
     sampling, spec = sampling_of(model.bundle), window_spec(model.bundle, settings)
     frames = list(read_frames(video, sampling))
     steps: dict[str, Callable[[], object]] = {

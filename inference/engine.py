@@ -1,10 +1,10 @@
 """From sampled frames of many streams to scored windows, in one thread, in batches.
 
-Decoder threads hand frames over with :meth:`Engine.submit`; the engine's own thread encodes what
-has come from all streams as one batch, and scores all windows that became complete as another. When
-the machine is too slow, a stream's whole backlog is dropped and its ring starts again: windows are
-lost as a whole, and never hold frames from both sides of a hole. The backlog, and with it the lag,
-is bounded by ``max_lag_s``.
+Decoder threads hand frames over with :meth:`Engine.submit`; the engine's own thread lets what has
+come from all streams pass through the model in batches. What is remembered of a stream is the
+model's affair: a ring of features or pictures, or a state. When the machine is too slow, a stream's
+whole backlog is dropped and its memory starts again: windows are lost as a whole, and never hold
+frames from both sides of a hole. The backlog, and with it the lag, is bounded by ``max_lag_s``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.types import Latency, Quality, SampledFrame, StreamName, WindowScores
-from inference.runtime import ActionModel
-from inference.windows import FeatureRing, FeatureWindow, WindowSpec
+from inference.runtime import ActionModel, StreamMemory
+from inference.windows import ScoredWindow, WindowSpec
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 16
@@ -48,53 +48,23 @@ class EngineStats:
     backlog: int = 0
 
 
-class StreamWindows:
-    """What must be remembered of one stream to turn its next frame into windows."""
-
-    def __init__(self, spec: WindowSpec) -> None:
-        """Start without a past."""
-        self.ring = FeatureRing(spec)
-        self._last: SampledFrame | None = None
-
-    def reset(self) -> None:
-        """Forget the past: the next frame starts afresh."""
-        self.ring.reset()
-        self._last = None
-
-    def pair(self, frame: SampledFrame) -> NDArray[np.uint8]:
-        """Picture to compare a frame with: the one before it, or itself where a run begins."""
-        last, self._last = self._last, frame
-        follows = last is not None and last.run == frame.run and last.index < frame.index
-        return last.image if last is not None and follows else frame.image
-
-
 def score_batch(
-    model: ActionModel, batch: Sequence[tuple[StreamWindows, SampledFrame]]
-) -> Iterator[tuple[StreamWindows, WindowScores]]:
-    """Encode a batch of frames and score every window that they complete.
+    model: ActionModel, batch: Sequence[tuple[StreamMemory, SampledFrame]]
+) -> Iterator[tuple[StreamMemory, WindowScores]]:
+    """Let a batch of frames pass through the model, and time it.
 
     Args:
         model: The model.
         batch: Frames with their streams, each stream's frames in order.
 
     Yields:
-        The windows with their streams, in the order of the frames that completed them.
+        The windows that the frames completed with their streams, each stream's in order.
     """
     started = time.monotonic()
-    previous = np.stack([stream.pair(frame) for stream, frame in batch])
-    images = np.stack([frame.image for _, frame in batch])
-    features = model.encode(images, previous)
-    ready = [
-        (stream, window)
-        for (stream, frame), feature in zip(batch, features, strict=True)
-        for window in stream.ring.push(frame, feature)
-    ]
-    if not ready:
-        return
-    scores = model.score(np.stack([window.features for _, window in ready]))
+    windows = model.advance(batch)
     model_ms = (time.monotonic() - started) * 1000
-    for (stream, window), row in zip(ready, scores, strict=True):
-        yield stream, _window_scores(window, row, started, model_ms)
+    for stream, window in windows:
+        yield stream, _window_scores(window, started, model_ms)
 
 
 def score_frames(
@@ -110,7 +80,7 @@ def score_frames(
     Yields:
         Every window, in order.
     """
-    stream = StreamWindows(spec)
+    stream = model.new_stream(spec)
     source = iter(frames)
     while batch := [(stream, frame) for frame in islice(source, _MAX_BATCH)]:
         for _, window in score_batch(model, batch):
@@ -128,18 +98,16 @@ def measure_quality(image: NDArray[np.uint8]) -> Quality:
     return Quality(brightness=round(float(luma.mean()) / 255, 3), sharpness=round(sharpness, 1))
 
 
-def _window_scores(
-    window: FeatureWindow, scores: NDArray[np.float32], started: float, model_ms: float
-) -> WindowScores:
+def _window_scores(window: ScoredWindow, started: float, model_ms: float) -> WindowScores:
     newest = window.newest
-    scores.setflags(write=False)
+    window.scores.setflags(write=False)
     return WindowScores(
         window=window.window,
         media=window.media,
-        scores=scores,
+        scores=window.scores,
         clock=newest.clock,
         frames_used=window.used,
-        frames_missing=len(window.features) - window.used,
+        frames_missing=window.missing,
         latency=Latency(
             decode=round(newest.decode_ms, 2),
             wait=round(max(0.0, started - newest.ready_at) * 1000, 2),
@@ -155,7 +123,8 @@ class _Lane:
     """One stream inside the engine."""
 
     name: StreamName
-    windows: StreamWindows
+    memory: StreamMemory
+    max_backlog: int
     backlog: deque[SampledFrame] = field(default_factory=deque)
     stats: EngineStats = field(default_factory=EngineStats)
     dropped: bool = False
@@ -181,8 +150,7 @@ class Engine:
         self._model = model
         self._spec = spec
         self._on_window = on_window
-        # Less than a window could never be scored.
-        self._max_backlog = max(spec.frames + spec.stride, round(max_lag_s / spec.period_s))
+        self._max_lag_s = max_lag_s
         self._lanes: dict[StreamName, _Lane] = {}
         self._work = threading.Condition()
         self._stopping = False
@@ -203,8 +171,12 @@ class Engine:
 
     def add(self, name: StreamName) -> None:
         """Make room for a stream; adding it again starts it afresh."""
+        memory = self._model.new_stream(self._spec)
+        # Less than a window could never be scored.
+        least = memory.lead + self._spec.stride
+        lane = _Lane(name, memory, max(least, round(self._max_lag_s / self._spec.period_s)))
         with self._work:
-            self._lanes[name] = _Lane(name, StreamWindows(self._spec))
+            self._lanes[name] = lane
 
     def remove(self, name: StreamName) -> None:
         """Forget a stream and what waits of it."""
@@ -230,7 +202,7 @@ class Engine:
             lane = self._lanes.get(name)
             if lane is None or self._stopping:
                 return
-            if len(lane.backlog) >= self._max_backlog:
+            if len(lane.backlog) >= lane.max_backlog:
                 self._drop_backlog(lane)
             lane.backlog.append(frame)
             self._work.notify()
@@ -239,8 +211,8 @@ class Engine:
         frames = len(lane.backlog)
         lane.backlog.clear()
         lane.dropped = True
-        # Those of the frames themselves, and those that the refilling of the ring costs.
-        windows = (frames + self._spec.frames - 1) // self._spec.stride
+        # Those of the frames themselves, and those that starting afresh costs.
+        windows = (frames + lane.memory.lead - 1) // self._spec.stride
         lane.stats = replace(
             lane.stats,
             dropped_windows=lane.stats.dropped_windows + windows,
@@ -279,15 +251,15 @@ class Engine:
     @staticmethod
     def _take(lane: _Lane) -> SampledFrame:
         if lane.dropped:
-            lane.windows.reset()
+            lane.memory.reset()
             lane.dropped = False
         return lane.backlog.popleft()
 
     def _process(self, batch: list[tuple[_Lane, SampledFrame]]) -> None:
-        names = {id(lane.windows): lane for lane, _ in batch}
-        pairs = [(lane.windows, frame) for lane, frame in batch]
-        for windows, scores in score_batch(self._model, pairs):
-            lane = names[id(windows)]
+        lanes = {id(lane.memory): lane for lane, _ in batch}
+        pairs = [(lane.memory, frame) for lane, frame in batch]
+        for memory, scores in score_batch(self._model, pairs):
+            lane = lanes[id(memory)]
             with self._work:
                 alive = self._lanes.get(lane.name) is lane
                 lane.stats = replace(lane.stats, windows=lane.stats.windows + 1)

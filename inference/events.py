@@ -1,8 +1,12 @@
 """From window scores to events: smoothing, two thresholds, least duration, cooldown.
 
-Pure: time comes in with the scores. A window's score is taken to speak of the window's middle, and
-exponential smoothing delays by its time constant, so an action starts that much before its smoothed
-score first passed ``enter``, and ends that much before it fell below ``exit``.
+Two thresholds with one memory, as edges are found in pictures (Canny 1986, section VII): a score
+above ``exit`` may be an action, one that reaches ``enter`` is. So an action can be told of late,
+when it is sure, and yet be dated back to when its score rose.
+
+Pure: time comes in with the scores, as the moment they speak of (``ModelInput.moment_of``).
+Exponential smoothing delays by its time constant, so an action starts that much before its smoothed
+score last rose above ``exit``, and ends that much before it fell below.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from numpy.typing import NDArray
 
 from contracts.messages import EventRule
 from contracts.settings import EventSettings
-from contracts.types import Segment, TimeSpan
+from contracts.types import Segment
 
 DEFAULT_RULE = "*"
 _GAP_S = 2.0
@@ -88,7 +92,7 @@ def rules_of(settings: EventSettings) -> dict[str, EventRule]:
 
 @dataclass(slots=True)
 class _Candidate:
-    """A label whose score is up; an event once it lasted."""
+    """A label whose score is up; an event once it was high enough for long enough."""
 
     id: str
     start: float
@@ -146,7 +150,7 @@ class EventTracker:
         """Take the scores of the next window.
 
         Args:
-            at: Middle of the window, in seconds of any clock that only goes forward.
+            at: The moment that the scores speak of, in seconds of any clock that only goes forward.
             scores: ``(C,)`` class probabilities.
 
         Returns:
@@ -187,12 +191,10 @@ class EventTracker:
     def _follow(self, index: int, at: float, score: float) -> list[EventChange]:
         rule = self._options.rule(self._labels[index])
         candidate = self._open.get(index)
-        if candidate is None:
-            if score < rule.enter:
-                return []
-            candidate = self._open[index] = _Candidate(self._new_id(), at, score)
         if score < min(rule.exit, rule.enter):
-            return self._fall(index, candidate, at, rule)
+            return [] if candidate is None else self._fall(index, candidate, at, rule)
+        if candidate is None:
+            candidate = self._open[index] = _Candidate(self._new_id(), at, score)
         candidate.fell_at = None
         candidate.add(score)
         return self._announce(index, candidate, at, score)
@@ -213,7 +215,8 @@ class EventTracker:
     ) -> list[EventChange]:
         label = self._labels[index]
         if candidate.announced_at is None:
-            if at - candidate.start < self._options.rule(label).min_duration_s:
+            rule = self._options.rule(label)
+            if candidate.peak < rule.enter or at - candidate.start < rule.min_duration_s:
                 return []
             candidate.announced_at = at
             return [candidate.change("new", label, score)]
@@ -228,22 +231,19 @@ class EventTracker:
 
 
 def find_segments(
-    tracker: EventTracker, windows: Iterable[tuple[TimeSpan, NDArray[np.float32]]]
+    tracker: EventTracker, scored: Iterable[tuple[float, NDArray[np.float32]]]
 ) -> list[Segment]:
     """Find the actions of a whole video by the rules that hold live.
 
     Args:
         tracker: A fresh tracker.
-        windows: Media span and ``(C,)`` scores of each window, in order.
+        scored: Of each window in order, the moment of media time that it speaks of and its
+            ``(C,)`` scores.
 
     Returns:
         The actions, by start.
     """
-    changes = [
-        change
-        for span, scores in windows
-        for change in tracker.update((span.start + span.end) / 2, scores)
-    ]
+    changes = [change for moment, scores in scored for change in tracker.update(moment, scores)]
     segments = [
         Segment(change.label, change.start, change.end, round(change.score, 4))
         for change in [*changes, *tracker.flush()]

@@ -79,7 +79,8 @@ def predict(bundle: Bundle, video: ScoredVideo, events: EventSettings) -> Predic
     labels = bundle.label_names
     mean = np.mean([window.scores for window in video.windows], axis=0)
     tracker = EventTracker(labels, bundle.background_names, EventOptions.from_settings(events))
-    segments = find_segments(tracker, ((window.media, window.scores) for window in video.windows))
+    moments = ((bundle.input.moment_of(window.media), window.scores) for window in video.windows)
+    segments = find_segments(tracker, moments)
     best = int(mean.argmax())
     return Prediction(
         label=labels[best],

@@ -1,8 +1,15 @@
-"""Running a bundle with ONNX Runtime: frames to features, windows of features to scores."""
+"""Running a bundle with ONNX Runtime: what the engine asks of a model, and sliding windows.
+
+A model decides itself what it remembers of a stream. `Runtime` and `ClipRuntime` keep features or
+pictures in a ring and score windows of them; `inference.stateful` keeps a state instead.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -22,13 +29,15 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as OrtNotImplemented
 
 from contracts.errors import BundleError
+from contracts.types import SampledFrame
 from inference.bundle import Bundle
+from inference.windows import ScoredWindow, StreamWindows, WindowSpec
 
 # Bounds the memory of a long offline call; live batches are far smaller.
 _MAX_FRAMES_PER_RUN = 64
 
 # ONNX Runtime's errors have no base class of their own.
-_ORT_ERRORS: tuple[type[Exception], ...] = (
+ORT_ERRORS: tuple[type[Exception], ...] = (
     Fail,
     InvalidArgument,
     InvalidGraph,
@@ -39,6 +48,21 @@ _ORT_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
+# What is raised, besides, where names or shapes of a graph are not those that we give it.
+REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, *ORT_ERRORS)
+
+
+class StreamMemory(Protocol):
+    """What a model must remember of one stream; bounded, however long the stream."""
+
+    @property
+    def lead(self) -> int:
+        """Frames that a stream without a past needs for its first window."""
+
+    def reset(self) -> None:
+        """Forget the past: the next frame starts afresh."""
+
+
 class ActionModel(Protocol):
     """What the engine needs of a model, whichever library runs it."""
 
@@ -46,15 +70,95 @@ class ActionModel(Protocol):
     def bundle(self) -> Bundle:
         """The bundle that is run."""
 
-    def encode(self, frames: NDArray[np.uint8], previous: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn frames (N, H, W, 3) and the frames before them into features (N, D)."""
+    def new_stream(self, spec: WindowSpec) -> StreamMemory:
+        """Make the memory of a stream that begins.
 
-    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn windows of features (B, T, D) into scores (B, C) that sum to one."""
+        Args:
+            spec: Shape of the windows.
+        """
+
+    def advance(
+        self, batch: Sequence[tuple[Any, SampledFrame]]
+    ) -> Sequence[tuple[Any, ScoredWindow]]:
+        """Take frames of several streams, and score the windows that they complete.
+
+        Args:
+            batch: Frames with the memories of their streams, as `new_stream` made them; each
+                stream's frames in order.
+
+        Returns:
+            The windows with the memories of their streams, each stream's in order.
+        """
 
 
-class Runtime:
-    """An `ActionModel` on ONNX Runtime's CPU provider.
+class _SlidingWindows(ABC):
+    """An `ActionModel` that keeps something of every frame in a ring and scores windows of it."""
+
+    def new_stream(self, spec: WindowSpec) -> StreamWindows:
+        """Make the memory of a stream that begins.
+
+        Args:
+            spec: Shape of the windows.
+        """
+        return StreamWindows(spec)
+
+    def advance(
+        self, batch: Sequence[tuple[StreamWindows, SampledFrame]]
+    ) -> list[tuple[StreamWindows, ScoredWindow]]:
+        """Encode a batch of frames and score every window that they complete.
+
+        Args:
+            batch: Frames with the memories of their streams, each stream's frames in order.
+
+        Returns:
+            The windows with the memories of their streams, in the order of the frames.
+        """
+        previous = np.stack([stream.pair(frame) for stream, frame in batch])
+        images = np.stack([frame.image for _, frame in batch])
+        kept = self.encode(images, previous)
+        ready = [
+            (stream, window)
+            for (stream, frame), feature in zip(batch, kept, strict=True)
+            for window in stream.ring.push(frame, feature)
+        ]
+        if not ready:
+            return []
+        scores = self.score(np.stack([window.features for _, window in ready]))
+        return [
+            (
+                stream,
+                ScoredWindow(
+                    scores=row,
+                    window=window.window,
+                    media=window.media,
+                    used=window.used,
+                    missing=len(window.features) - window.used,
+                    newest=window.newest,
+                ),
+            )
+            for (stream, window), row in zip(ready, scores, strict=True)
+        ]
+
+    @abstractmethod
+    def encode(self, frames: NDArray[np.uint8], previous: NDArray[np.uint8]) -> NDArray[Any]:
+        """Turn frames (N, H, W, 3) and the frames before them into what the ring keeps, (N, ...).
+
+        Args:
+            frames: uint8 RGB in the size of the bundle's input.
+            previous: Same shape; each frame itself where a run begins.
+        """
+
+    @abstractmethod
+    def score(self, windows: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn windows of what the ring keeps, (B, T, ...), into scores (B, C).
+
+        Args:
+            windows: Oldest frame first.
+        """
+
+
+class Runtime(_SlidingWindows):
+    """The default architecture: an encoder per frame, and a head over windows of its features.
 
     Both calls release the GIL and may come from several threads at once.
     """
@@ -70,13 +174,8 @@ class Runtime:
             BundleError: ONNX Runtime refuses a graph, or a graph does not fit ``bundle.json``.
         """
         self._bundle = bundle
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Idle threads would burn the cores that decode the other streams.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._encoder = _open(str(bundle.encoder), options)
-        self._head = _open(str(bundle.head), options)
+        self._encoder = open_session(bundle.encoder, threads)
+        self._head = open_session(bundle.head, threads)
         self._warm_up()
 
     @property
@@ -141,7 +240,7 @@ class Runtime:
             if features.shape[1] != self._bundle.features:
                 raise BundleError(f"The encoder in {path} gives {features.shape[1]} features.")
             scores = self.score(np.repeat(features[:, np.newaxis], shape.frames, axis=1))
-        except _ORT_ERRORS as exc:
+        except ORT_ERRORS as exc:
             raise BundleError(f"The graphs in {path} cannot be run: {exc}") from exc
         if scores.shape[1] != len(self._bundle.labels):
             raise BundleError(
@@ -150,8 +249,76 @@ class Runtime:
             )
 
 
-def _open(path: str, options: ort.SessionOptions) -> ort.InferenceSession:
+class ClipRuntime(_SlidingWindows):
+    """A model of whole clips: the ring keeps the pictures, and every window is computed anew."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """Load the graph and run it once, so that the first real window is not slow.
+
+        Args:
+            bundle: A verified bundle.
+            threads: Threads for one operation.
+
+        Raises:
+            BundleError: ONNX Runtime refuses the graph, or it does not fit ``bundle.json``.
+        """
+        self._bundle = bundle
+        self._clip = open_session(bundle.graphs["clip"], threads)
+        shape = bundle.input
+        blank = np.zeros((1, shape.frames, shape.height, shape.width, 3), np.uint8)
+        try:
+            found = self.score(blank).shape[1]
+        except REFUSALS as exc:
+            raise BundleError(f"The graph in {bundle.path} cannot be run: {exc}") from exc
+        if found != len(bundle.labels):
+            raise BundleError(
+                f"The graph in {bundle.path} gives {found} scores for {len(bundle.labels)} labels."
+            )
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that is run."""
+        return self._bundle
+
+    def encode(self, frames: NDArray[np.uint8], previous: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the frames: they are what the ring keeps.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB.
+            previous: Not looked at.
+        """
+        del previous
+        return frames
+
+    def score(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn windows of frames into scores, one after another: a clip needs much memory.
+
+        Args:
+            windows: (B, T, H, W, 3) uint8 RGB, oldest frame first.
+
+        Returns:
+            (B, C) float32 in the order of the bundle's labels; each row sums to one.
+        """
+        rows = [self._clip.run(["scores"], {"clip": window[np.newaxis]})[0] for window in windows]
+        return np.concatenate(rows)
+
+
+def open_session(path: Path, threads: int) -> ort.InferenceSession:
+    """Load a graph for the CPU.
+
+    Args:
+        path: An ONNX file.
+        threads: Threads for one operation.
+
+    Raises:
+        BundleError: ONNX Runtime refuses it.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads would burn the cores that decode the other streams.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except _ORT_ERRORS as exc:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except ORT_ERRORS as exc:
         raise BundleError(f"ONNX Runtime cannot load {path}: {exc}") from exc

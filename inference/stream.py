@@ -214,8 +214,8 @@ class AnalysedStream:
             message = self._scores_message(window)
             self._seq += 1
             self._parts.publisher.scores(message)
-            middle = (window.window.start + window.window.end) / 2
-            for change in self._tracker.update(middle, window.scores):
+            moment = self._parts.bundle.input.moment_of(window.window)
+            for change in self._tracker.update(moment, window.scores):
                 self._publish_event(change)
 
     def _open(self) -> None:

@@ -9,6 +9,7 @@ and offline.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,18 +55,82 @@ class FeatureWindow:
     """One complete window.
 
     Attributes:
-        features: ``(T, D)`` float32, oldest first.
+        features: ``(T, ...)``, oldest first, in the shape and type of one frame's feature.
         window: UTC span.
         media: Media-time span.
         used: Places filled by a frame of their own.
         newest: The newest frame seen when the window became complete.
     """
 
-    features: NDArray[np.float32]
+    features: NDArray[Any]
     window: TimeSpan
     media: TimeSpan
     used: int
     newest: SampledFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredWindow:
+    """One window as the model scored it.
+
+    Attributes:
+        scores: ``(C,)`` float32 in the order of the labels; they sum to one.
+        window: UTC span.
+        media: Media-time span.
+        used: Places of the sampling grid filled by a frame of their own.
+        missing: Places that repeat their predecessor.
+        newest: The newest frame seen when the window was scored.
+    """
+
+    scores: NDArray[np.float32]
+    window: TimeSpan
+    media: TimeSpan
+    used: int
+    missing: int
+    newest: SampledFrame
+
+
+class Run:
+    """Where the present run of a stream lies on the sampling grid."""
+
+    def __init__(self, period_s: float) -> None:
+        """Start outside any run."""
+        self._period_s = period_s
+        self._number = -1
+        self._origin_s = 0.0
+        self.first = 0
+        self.last = -1
+
+    def forget(self) -> None:
+        """Leave the run: no frame continues it."""
+        self._number = -1
+
+    def continues(self, frame: SampledFrame) -> bool:
+        """Whether a frame follows on the last one."""
+        return frame.run == self._number and frame.index > self.last
+
+    def begin(self, frame: SampledFrame) -> None:
+        """Begin a run with its first frame, which is still to come."""
+        self._number = frame.run
+        self.first = frame.index
+        self.last = frame.index - 1
+        self._origin_s = frame.pts_s - frame.index * self._period_s
+
+    def spans(self, place: int, places: int, newest: SampledFrame) -> tuple[TimeSpan, TimeSpan]:
+        """Time of the places that end with one.
+
+        Args:
+            place: The last of them.
+            places: How many.
+            newest: The newest frame, for the UTC clock.
+
+        Returns:
+            UTC span and media-time span.
+        """
+        end_s = self._origin_s + (place + 1) * self._period_s
+        end_utc = newest.captured_at + (end_s - newest.pts_s)
+        length_s = places * self._period_s
+        return TimeSpan(end_utc - length_s, end_utc), TimeSpan(end_s - length_s, end_s)
 
 
 class FeatureRing:
@@ -77,61 +142,56 @@ class FeatureRing:
     def __init__(self, spec: WindowSpec) -> None:
         """Start empty."""
         self.spec = spec
-        self._features: NDArray[np.float32] | None = None
+        self._features: NDArray[Any] | None = None
         self._filled = np.zeros(spec.frames, dtype=bool)
-        self._run = -1
-        self._first = 0
-        self._last = -1
-        self._origin_s = 0.0
+        self._run = Run(spec.period_s)
 
     def reset(self) -> None:
         """Forget every feature: the next frame starts afresh."""
-        self._run = -1
+        self._run.forget()
 
     def continues(self, frame: SampledFrame) -> bool:
         """Whether a frame follows on the last one, so that their difference means motion."""
-        return frame.run == self._run and frame.index > self._last
+        return self._run.continues(frame)
 
-    def push(self, frame: SampledFrame, feature: NDArray[np.float32]) -> list[FeatureWindow]:
+    def push(self, frame: SampledFrame, feature: NDArray[Any]) -> list[FeatureWindow]:
         """Add a frame and take the windows that it completes.
 
         A place that the video skipped repeats its predecessor and counts as missing.
 
         Args:
             frame: The frame, for its place and times.
-            feature: ``(D,)`` float32.
+            feature: What is kept of it, of one shape and type in all of a run.
 
         Returns:
             The windows completed by this frame, oldest first; usually none or one.
         """
-        if not self.continues(frame):
-            self._start(frame, feature.shape[0])
+        run = self._run
+        if not run.continues(frame):
+            self._start(frame, feature)
         ready: list[FeatureWindow] = []
         # After one ring's length of a hole, repeating its edge again changes nothing.
-        hole_end = min(frame.index, self._last + self.spec.frames + 1)
-        edge = self._feature(self._last).copy()
-        for place in range(self._last + 1, hole_end):
+        hole_end = min(frame.index, run.last + self.spec.frames + 1)
+        edge = self._feature(run.last).copy()
+        for place in range(run.last + 1, hole_end):
             self._store(place, edge, filled=False)
             ready += self._window_ending(place, frame)
         self._store(frame.index, feature, filled=True)
-        self._last = frame.index
+        run.last = frame.index
         ready += self._window_ending(frame.index, frame)
         return ready
 
-    def _start(self, frame: SampledFrame, size: int) -> None:
-        self._features = np.zeros((self.spec.frames, size), dtype=np.float32)
+    def _start(self, frame: SampledFrame, feature: NDArray[Any]) -> None:
+        self._features = np.zeros((self.spec.frames, *feature.shape), dtype=feature.dtype)
         self._filled[:] = False
-        self._run = frame.run
-        self._first = frame.index
-        self._last = frame.index - 1
-        self._origin_s = frame.pts_s - frame.index * self.spec.period_s
+        self._run.begin(frame)
 
-    def _feature(self, place: int) -> NDArray[np.float32]:
+    def _feature(self, place: int) -> NDArray[Any]:
         assert self._features is not None
-        feature: NDArray[np.float32] = self._features[place % self.spec.frames]
+        feature: NDArray[Any] = self._features[place % self.spec.frames]
         return feature
 
-    def _store(self, place: int, feature: NDArray[np.float32], *, filled: bool) -> None:
+    def _store(self, place: int, feature: NDArray[Any], *, filled: bool) -> None:
         self._feature(place)[:] = feature
         self._filled[place % self.spec.frames] = filled
 
@@ -139,21 +199,37 @@ class FeatureRing:
         spec = self.spec
         start = place + 1 - spec.frames
         used = int(self._filled.sum())
-        if start < self._first or start % spec.stride:
+        if start < self._run.first or start % spec.stride:
             return []
         if used < max(1, spec.min_filled * spec.frames):
             return []
         assert self._features is not None
         features = np.roll(self._features, -((place + 1) % spec.frames), axis=0)
         features.setflags(write=False)
-        end_s = self._origin_s + (place + 1) * spec.period_s
-        end_utc = newest.captured_at + (end_s - newest.pts_s)
-        return [
-            FeatureWindow(
-                features=features,
-                window=TimeSpan(end_utc - spec.span_s, end_utc),
-                media=TimeSpan(end_s - spec.span_s, end_s),
-                used=used,
-                newest=newest,
-            )
-        ]
+        window, media = self._run.spans(place, spec.frames, newest)
+        return [FeatureWindow(features, window, media, used, newest)]
+
+
+class StreamWindows:
+    """What a model of sliding windows must remember of one stream."""
+
+    def __init__(self, spec: WindowSpec) -> None:
+        """Start without a past."""
+        self.ring = FeatureRing(spec)
+        self._last: SampledFrame | None = None
+
+    @property
+    def lead(self) -> int:
+        """Frames that a stream without a past needs for its first window."""
+        return self.ring.spec.frames
+
+    def reset(self) -> None:
+        """Forget the past: the next frame starts afresh."""
+        self.ring.reset()
+        self._last = None
+
+    def pair(self, frame: SampledFrame) -> NDArray[np.uint8]:
+        """Picture to compare a frame with: the one before it, or itself where a run begins."""
+        last, self._last = self._last, frame
+        follows = last is not None and last.run == frame.run and last.index < frame.index
+        return last.image if last is not None and follows else frame.image

@@ -25,7 +25,7 @@ from training.data import (
     load_weizmann,
     split_by_group,
 )
-from training.recode import h264_frames
+from training.recode import StreamedFrames
 from training.samples import (
     FrameCache,
     Frames,
@@ -100,7 +100,8 @@ def _weizmann(part: str, options: DataOptions) -> list[Sample]:
 def _weizmann_h264(part: str, options: DataOptions) -> list[Sample]:
     """The same clips as a stream brings them: enlarged to 640x360 and coded as H.264."""
     folder = find_data(options.root, "weizmann")
-    return load_weizmann(folder, options.frames, read=h264_frames, actors=_actors(part))
+    frames = StreamedFrames(options.cache, options.width, options.height)
+    return load_weizmann(folder, frames, actors=_actors(part))
 
 
 def _actors(part: str) -> list[str]:
@@ -198,3 +199,10 @@ DATASETS: dict[str, Callable[[str, DataOptions], list[Sample]]] = {
     "fights": _fights,
 }
 """Names of datasets and what loads a part of them."""
+
+MEASURED_ON = {
+    "everyday": ("weizmann", "weizmann-h264", "interactions", "figures", "still"),
+    "fight": ("fights",),
+    "drawn": ("figures",),
+}
+"""By name of a bundle that ships, the datasets whose test parts stand in its card."""

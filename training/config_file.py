@@ -15,6 +15,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.errors import ConfigError
+from inference.models.frame_encoder import SIZES
 from training.config import TrainConfig
 
 _ADAPTER = TypeAdapter(TrainConfig)
@@ -65,6 +66,7 @@ def config_from_dict(
     Raises:
         ConfigError: An unknown key or a value that is not accepted.
     """
+    tree = _with_size_spelt_out(tree, origin)
     whole = _laid_over(config_to_dict(base), tree) if base else tree
     try:
         # As JSON, so that the strict types take a list for a tuple and a text for a path.
@@ -152,6 +154,18 @@ def _read_tree(file: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} must hold keys and values, not a {type(tree).__name__}.")
     return tree
+
+
+def _with_size_spelt_out(tree: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
+    """Put the fields of a size in the place of its name: ``net: base``."""
+    name = tree.get("net")
+    if not isinstance(name, str):
+        return tree
+    if name not in SIZES:
+        raise ConfigError(
+            f"`net` ({origin}) is wrong: `{name}` is no size. Known: {', '.join(SIZES)}."
+        )
+    return {**tree, "net": dict(SIZES[name])}
 
 
 def _laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

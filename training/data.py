@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from contracts.errors import ConfigError
-from contracts.types import Annotation
 from inference.bundle import Label
-from training.datasets import fights, ut_interaction
+from training.datasets import fights, ut_interaction, weizmann
 from training.datasets.loading import load_samples
-from training.samples import FrameCache, Frames, Sample
+from training.samples import FrameCache, Sample
 
 NONE = "none"
 
@@ -37,6 +34,7 @@ LABELS: tuple[Label, ...] = (
     Label(NONE, "No action", background=True),
 )
 LABEL_NAMES = tuple(label.name for label in LABELS)
+WEIZMANN_ACTIONS = LABEL_NAMES[:10]
 INTERACTIONS = ("handshake", "hug", "kick", "point", "punch", "push")
 
 FIGHT_LABELS: tuple[Label, ...] = (
@@ -101,23 +99,14 @@ def find_data(root: Path | None, name: str) -> Path:
     return base / name
 
 
-def cached_video(cache: FrameCache, path: Path) -> Frames:
-    """Return the frames of a video as they are."""
-    return cache.video(path)
-
-
 def load_weizmann(
-    folder: Path,
-    cache: FrameCache,
-    read: Callable[[FrameCache, Path], Frames] = cached_video,
-    actors: Container[str] = WEIZMANN_ACTORS,
+    folder: Path, cache: FrameCache, actors: Container[str] = WEIZMANN_ACTORS
 ) -> list[Sample]:
     """Read the Weizmann actions (Gorelick et al. 2007).
 
     Args:
         folder: Holds ``<action>/<actor>_<action>.avi``.
-        cache: Keeps the decoded frames.
-        read: Gives the frames of a video.
+        cache: Gives the decoded frames.
         actors: Whose videos are read.
 
     Returns:
@@ -125,15 +114,9 @@ def load_weizmann(
 
     Raises:
         ConfigError: No video there.
-        SourceError: A video cannot be decoded.
     """
-    samples = []
-    for path in _videos(folder, "*/*.avi"):
-        actor = path.stem.partition("_")[0]
-        if actor in actors:
-            key = f"weizmann/{path.parent.name}/{path.stem}"
-            samples.append(_trimmed(key, read(cache, path), path.parent.name, actor))
-    return samples
+    videos = [video for video in weizmann.read(folder).videos if video.group in actors]
+    return load_samples("weizmann", videos, cache)
 
 
 def load_interactions(folder: Path, cache: FrameCache) -> list[Sample]:
@@ -182,22 +165,3 @@ def split_by_group(samples: Sequence[Sample]) -> Split:
     """
     groups = sorted({sample.group for sample in samples})
     return Split(validation=frozenset(groups[3::5]), test=frozenset(groups[4::5]))
-
-
-def _videos(folder: Path, pattern: str) -> list[Path]:
-    paths = sorted(folder.glob(pattern))
-    if not paths:
-        raise ConfigError(f"No video {pattern} in {folder}.")
-    return paths
-
-
-def _trimmed(key: str, video: Frames, label: str, group: str) -> Sample:
-    frames, times_s = video
-    return Sample(
-        key=key,
-        frames=frames,
-        times_s=times_s,
-        segments=(Annotation(label, 0.0, np.inf),),
-        group=group,
-        source=key.partition("/")[0],
-    )

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from contracts.types import Annotation
+from contracts.types import Annotation, TimeSpan
 from inference.bundle import Bundle
 from inference.windows import WindowSpec
 from training.evaluate import Collector, segment_at
@@ -116,17 +115,13 @@ def _latency(streams: Sequence[LiveStream]) -> dict[str, Any]:
     return figures
 
 
-def _moments(item: WatchedVideo) -> NDArray[np.float64]:
-    """Middle of each window."""
-    return np.array([(w.start_s + w.end_s) / 2 for w in item.windows])
-
-
 def _frames(bundle: Bundle, watched: Sequence[WatchedVideo], spec: WindowSpec) -> dict[str, Any]:
-    """Per-frame figures: each window's scores against what its middle shows."""
+    """Per-frame figures: each window's scores against what goes on when they speak of."""
     labels = bundle.label_names
     truth, ignored, scores = [], [], []
     for item in watched:
-        for window, moment in zip(item.windows, _moments(item), strict=True):
+        for window in item.windows:
+            moment = bundle.input.moment_of(TimeSpan(window.start_s, window.end_s))
             shown = {s.label for s in item.video.annotations if s.start_s <= moment < s.end_s}
             truth.append([label in shown for label in labels])
             ignored.append(segment_at(item.video.ignored, moment) is not None)

@@ -1,14 +1,14 @@
 """Published protocols: every group is tested once, by a network that never saw it.
 
-Weizmann leaves one actor out. UT-Interaction leaves one sequence out; sequence n of set 1 and n + 10
-of set 2 are left out together, so that one network serves both. The fights are five folds by source
+Weizmann leaves one actor out. UT-Interaction leaves one sequence out: sequence n of set 1 and
+n + 10 of set 2 together, so that one network serves both. The fights are five folds by source
 video. Each fold starts from weights that saw drawn figures alone, learns for a fixed number of
 updates, and is tested with its last weights: nothing is chosen on a test fold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from contracts.errors import ConfigError
 from inference.models.frame_encoder import ActionNet, FrameEncoderConfig
 from training.augment import AugmentConfig
 from training.batches import Data
@@ -30,31 +29,38 @@ from training.config import (
     TrainConfig,
     ValidationConfig,
 )
-from training.data import INTERACTIONS, NONE, find_data, load_fights, load_interactions
-from training.data import load_weizmann as read_weizmann
-from training.datasets import weizmann
+from training.data import (
+    INTERACTIONS,
+    NONE,
+    WEIZMANN_ACTIONS,
+    find_data,
+    load_fights,
+    load_interactions,
+    load_weizmann,
+)
+from training.recipes import MODELS
 from training.samples import Sample
 from training.trainer import train
 from training.validation import WindowSteps, window_logits
 
-_FOLDS = 5
+_FIGHT_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a dataset is cut into folds, and what a fold's training decides.
+    """How a dataset is cut into folds, and what the training of a fold decides.
 
     Attributes:
         load: Reads its trimmed samples.
-        labels: Its classes; samples of others are only learned from.
-        fold_of: Number of the fold that tests each sample, from 0.
+        labels: Its classes; samples of other labels are learned from as `none`, and not tested.
+        fold_of: Gives for each group the number of the fold that tests it, from 0.
         part_of: The set that a sample's figures belong to.
-        config: Of each fold's training, but for where it starts.
+        config: Of the training of each fold.
     """
 
     load: Callable[[DataOptions], list[Sample]]
     labels: tuple[str, ...]
-    fold_of: Callable[[Sequence[Sample]], list[int]]
+    fold_of: Callable[[Sequence[str]], dict[str, int]]
     part_of: Callable[[Sample], str]
     config: TrainConfig
 
@@ -68,8 +74,8 @@ class TestedClip:
         part: The set that its figures belong to.
         fold: Number of its fold.
         truth: Its label.
-        scores: (W, classes) float32: for each window the mean of its scores and those of its mirror
-            image, which has the same label in all three datasets.
+        scores: (W, classes) float32: for each window the mean of its scores and of its mirror
+            image's, which has the same label in all three datasets; at least one window.
     """
 
     key: str
@@ -80,35 +86,125 @@ class TestedClip:
 
 
 def run_fold(
-    protocol: Protocol, fold: int, options: DataOptions, start: Path, *, progress: Progress, folder: Path
+    protocol: Protocol, fold: int, options: DataOptions, folder: Path, progress: Progress
 ) -> list[TestedClip]:
-    """Train without a fold and test on it."""
+    """Train without a fold, and test on it.
+
+    Args:
+        protocol: The protocol.
+        fold: Number of the fold, from 0.
+        options: Where data come from.
+        folder: Of the run.
+        progress: Shows how far the training is.
+
+    Returns:
+        The clips of the fold.
+
+    Raises:
+        ConfigError: The data are missing.
+    """
     samples = protocol.load(options)
-    folds = protocol.fold_of(samples)
-    tested = [sample for sample, own in zip(samples, folds, strict=True) if own == fold]
-    learned = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
-    config = replace(protocol.config, start=replace(protocol.config.start, path=start))
-    result = train(Data(_labels(protocol), learned, ()), config, folder, progress=progress)
+    folds = protocol.fold_of(sorted({sample.group for sample in samples}))
+    learned = [sample for sample in samples if folds[sample.group] != fold]
+    data = Data((*protocol.labels, NONE), learned, ())
+    net = train(data, protocol.config, folder, progress=progress).net
     return [
-        TestedClip(s.key, protocol.part_of(s), fold, s.label, _scores(result.net, s, protocol))
-        for s in tested
-        if s.label in protocol.labels
+        TestedClip(
+            sample.key,
+            protocol.part_of(sample),
+            fold,
+            sample.label,
+            _window_scores(net, sample, protocol),
+        )
+        for sample in samples
+        if folds[sample.group] == fold and sample.label in protocol.labels
     ]
 
 
-def _labels(protocol: Protocol) -> tuple[str, ...]:
-    return (*(label for label in protocol.labels if label != NONE), NONE)
+def count_folds(protocol: Protocol, options: DataOptions) -> int:
+    """Return how many folds a protocol has."""
+    groups = sorted({sample.group for sample in protocol.load(options)})
+    return max(protocol.fold_of(groups).values()) + 1
 
 
 @torch.inference_mode()
-def _scores(net: ActionNet, sample: Sample, protocol: Protocol) -> NDArray[np.float32]:
+def _window_scores(net: ActionNet, sample: Sample, protocol: Protocol) -> NDArray[np.float32]:
     steps = WindowSteps(protocol.config.shape.fps, protocol.config.validation.stride)
-    mirrored = replace(sample, frames=np.ascontiguousarray(sample.frames[:, :, ::-1]))
+    whole = _held(sample, (protocol.config.shape.frames + 1) / steps.fps)
+    mirrored = replace(whole, frames=np.ascontiguousarray(whole.frames[:, :, ::-1]))
+    # `none` is no answer here.
     classes = len(protocol.labels)
-    both = [
-        # `none` is no answer here.
+    scores = [
         torch.softmax(window_logits(net, video, steps)[:, :classes], dim=1).numpy()
-        for video in (sample, mirrored)
+        for video in (whole, mirrored)
     ]
-    scores: NDArray[np.float32] = np.mean(both, axis=0)
-    return scores
+    mean: NDArray[np.float32] = np.mean(scores, axis=0)
+    return mean
+
+
+def _held(sample: Sample, least_s: float) -> Sample:
+    """Hold the last picture of a video that is shorter than a window."""
+    period_s = float(sample.times_s[-1] - sample.times_s[-2])
+    missing = max(0, int(np.ceil((least_s - sample.duration_s) / period_s)))
+    held = np.repeat(sample.frames[-1:], missing, axis=0)
+    times_s = sample.times_s[-1] + period_s * np.arange(1, missing + 1)
+    return replace(
+        sample,
+        frames=np.concatenate([sample.frames, held]),
+        times_s=np.concatenate([sample.times_s, times_s]),
+    )
+
+
+def _one_by_one(groups: Sequence[str]) -> dict[str, int]:
+    return {group: fold for fold, group in enumerate(groups)}
+
+
+def _sequences(groups: Sequence[str]) -> dict[str, int]:
+    """Sequences 1 to 8 of set 1, 11 to 18 of set 2."""
+    return {group: (int(group.removeprefix("seq")) - 1) % 10 for group in groups}
+
+
+def _in_turn(groups: Sequence[str]) -> dict[str, int]:
+    return {group: index % _FIGHT_FOLDS for index, group in enumerate(groups)}
+
+
+def _config(classes: int, steps: int, frames: int, learning_rate: float) -> TrainConfig:
+    return TrainConfig(
+        FrameEncoderConfig(classes=classes + 1, frames=frames),
+        shape=ClipShape(frames=frames),
+        mixture=Mixture(none=0.5, joined=0.0),
+        changes=AugmentConfig(zoom=(0.75, 1.35), soften=0.2, jpeg=0.15),
+        start=StartConfig(path=MODELS / "drawn"),
+        optimizer=OptimizerConfig(learning_rate=learning_rate),
+        schedule=ScheduleConfig(coarse=0.5),
+        validation=ValidationConfig(every=steps),
+        steps=steps,
+    )
+
+
+PROTOCOLS = {
+    "weizmann": Protocol(
+        load=lambda options: load_weizmann(find_data(options.root, "weizmann"), options.frames),
+        labels=WEIZMANN_ACTIONS,
+        fold_of=_one_by_one,
+        part_of=lambda sample: "weizmann",
+        config=_config(len(WEIZMANN_ACTIONS), 160, 16, 2e-3),
+    ),
+    "interactions": Protocol(
+        load=lambda options: load_interactions(
+            find_data(options.root, "ut_interaction"), options.frames
+        ),
+        labels=INTERACTIONS,
+        fold_of=_sequences,
+        part_of=lambda sample: f"UT-Interaction {sample.key.split('/')[1]}",
+        config=_config(len(INTERACTIONS), 300, 24, 2e-3),
+    ),
+    "fights": Protocol(
+        load=lambda options: load_fights(find_data(options.root, "fight"), options.frames),
+        labels=("fight", "no_fight"),
+        fold_of=_in_turn,
+        part_of=lambda sample: "fights",
+        config=replace(_config(2, 200, 24, 1e-3), mixture=Mixture(none=0.05, joined=0.0)),
+    ),
+}
+"""Protocols by name."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 from av.video.reformatter import VideoReformatter
 
+from contracts.errors import SourceNotFoundError
 from streaming.inputs import open_video, resolve
 from streaming.reader import VideoReader
 from training.samples import FrameCache, Frames, decode_video
@@ -17,29 +18,34 @@ _SIZE = (640, 360)
 _QUALITY = "28"  # x264's constant rate factor: its default is 23, and lower is better
 
 
-def h264_frames(cache: FrameCache, path: Path) -> Frames:
-    """Return the frames of a video after enlarging it to 640x360 and coding it as H.264.
+class StreamedFrames(FrameCache):
+    """A cache whose videos were enlarged to 640x360 and coded as H.264 before they were decoded."""
 
-    Args:
-        cache: Keeps the frames.
-        path: A video file.
+    def video(self, path: Path) -> Frames:
+        """Return all frames of a video file as a camera's stream would bring them.
 
-    Returns:
-        Frames (F, H, W, 3) uint8 RGB and times (F,) in seconds from 0.
+        Args:
+            path: A video file.
 
-    Raises:
-        OSError: No such file.
-        NotAVideoError: It holds no decodable video.
-    """
-    identity = f"h264|{_SIZE}|{_QUALITY}|{path.resolve()}|{path.stat().st_mtime_ns}"
+        Returns:
+            Frames (F, H, W, 3) uint8 RGB and times (F,) in seconds from 0.
 
-    def make() -> Frames:
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "copy.mp4"
-            recode(path, copy)
-            return decode_video(copy, cache.width, cache.height)
+        Raises:
+            SourceNotFoundError: No such file.
+            NotAVideoError: It holds no decodable video.
+        """
 
-    return cache.get(identity, make)
+        def make() -> Frames:
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / "copy.mp4"
+                recode(path, copy)
+                return decode_video(copy, self.width, self.height)
+
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError as exc:
+            raise SourceNotFoundError(f"No video {path}.") from exc
+        return self.get(f"h264|{_SIZE}|{_QUALITY}|{path.resolve()}|{changed}", make)
 
 
 def recode(path: Path, copy: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,6 +19,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ARCHITECTURE = "frame-encoder"
+
+SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "nano": {"channels": (16, 32, 32, 64), "layout": 16, "features": 96, "hidden": 64},
+        "small": {"channels": (16, 32, 64, 128), "layout": 16, "features": 192, "hidden": 128},
+        "base": {"channels": (32, 64, 96, 160), "layout": 32, "features": 256, "hidden": 160},
+    }
+)
+"""Fields of `FrameEncoderConfig` by the name of a size; `small` is the default. All see the same
+frames, so that they share what is cached of a dataset, and one can teach another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,16 @@ class FrameEncoderConfig:
     hidden: int = 128
     dropout: float = 0.3
     boundaries: bool = True
+
+    @classmethod
+    def of(cls, size: str, classes: int) -> FrameEncoderConfig:
+        """Make the shape of a size.
+
+        Args:
+            size: A name of `SIZES`.
+            classes: Number of labels.
+        """
+        return cls(classes, **SIZES[size])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -146,17 +146,17 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 class SameConv2d(nn.Conv2d):
     """A 2D convolution whose output has the input's size divided by the stride, rounded up."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name for it
         """Return (N, C', H', W') of (N, C, H, W)."""
-        return super().forward(_pad_picture(x, self.kernel_size, self.stride))
+        return super().forward(_pad_picture(input, self.kernel_size, self.stride))
 
 
 class SameConv3d(nn.Conv3d):
     """The same in 3D; time is padded evenly by the convolution itself."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name for it
         """Return (N, C', T, H', W') of (N, C, T, H, W)."""
-        return super().forward(_pad_picture(x, self.kernel_size[1:], self.stride[1:]))
+        return super().forward(_pad_picture(input, self.kernel_size[1:], self.stride[1:]))
 
 
 def _pad_picture(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:

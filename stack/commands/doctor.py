@@ -20,6 +20,9 @@ from rich.table import Table
 from contracts.errors import EXIT_FAILED, ActionstreamError
 from contracts.mqtt import check_broker
 from contracts.settings import Settings
+from contracts.types import Clock, SampledFrame
+from inference.bundle import Bundle
+from inference.worker import window_spec
 from stack.broker import find_mosquitto
 from stack.commands.options import Resolve, with_settings
 from stack.models import open_model
@@ -31,6 +34,7 @@ _MARKS = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "bad": "[r
 _GPU_PROVIDERS = frozenset(
     f"{name}ExecutionProvider" for name in ("CUDA", "Tensorrt", "ROCM", "Dml", "CoreML", "OpenVINO")
 )
+_TRIED_FRAMES = 20
 _CODECS = ("h264", "hevc", "mpeg4", "mjpeg", "vp8", "vp9", "av1")
 
 
@@ -98,19 +102,28 @@ def _try(topic: str, look: Callable[[], str]) -> Finding:
 
 def _model(settings: Settings) -> str:
     model = open_model(settings.model)
-    shape = model.bundle.input
-    frame = np.zeros((1, shape.height, shape.width, 3), np.uint8)
-    times = []
-    for _ in range(10):
-        started = time.perf_counter()
-        model.encode(frame, frame)
-        times.append((time.perf_counter() - started) * 1000)
-    cost_ms = sorted(times)[len(times) // 2]
-    streams = 1000 / (cost_ms * shape.fps)
+    spec = window_spec(model.bundle, settings)
+    stream = model.new_stream(spec)
+    frames = list(_blank_frames(model.bundle, stream.lead + _TRIED_FRAMES))
+    for frame in frames[: stream.lead]:
+        model.advance([(stream, frame)])
+    started = time.perf_counter()
+    for frame in frames[stream.lead :]:
+        model.advance([(stream, frame)])
+    cost_ms = (time.perf_counter() - started) * 1000 / _TRIED_FRAMES
+    streams = 1000 / (cost_ms * model.bundle.input.fps)
     return (
         f"{model.bundle.model_id}, {len(model.bundle.labels)} labels, "
         f"{cost_ms:.1f} ms a frame: by itself good for {streams:.0f} streams a core"
     )
+
+
+def _blank_frames(bundle: Bundle, count: int) -> Iterator[SampledFrame]:
+    shape = bundle.input
+    image = np.zeros((shape.height, shape.width, 3), np.uint8)
+    for index in range(count):
+        pts_s = index / shape.fps
+        yield SampledFrame(image, index, 0, pts_s, pts_s, Clock.ARRIVAL, 0.0, 0.0)
 
 
 def _codecs() -> Finding:

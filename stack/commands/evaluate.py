@@ -22,7 +22,7 @@ from inference.worker import window_spec
 from stack.commands.options import Resolve, model_option, with_settings
 from stack.models import open_bundle, open_model
 from stack.progress import show_progress
-from training.catalogue import DATASETS, PARTS, DataOptions
+from training.catalogue import DATASETS, MEASURED_ON, PARTS, DataOptions
 from training.datasets.reading import AUTO, FORMATS, read_dataset
 from training.evaluate import Evaluation, measure
 from training.evaluate_dataset import choose_videos, evaluate_dataset
@@ -32,9 +32,6 @@ from training.reports.document import Origin, make_document, write_report
 from training.reports.remarks import background_notes, label_notes
 from training.reports.terminal import print_document
 from training.watching import Watcher
-
-_MEASURED_ON = ("weizmann", "weizmann-h264", "figures", "still", "other-movement", "fights")
-"""Datasets whose test parts stand in the everyday model's card."""
 
 _REPORTS = Path("runs") / "evaluations"
 _PATH = click.Path(path_type=Path)
@@ -117,7 +114,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 def evaluate(
     resolve: Resolve, datasets: tuple[str, ...], model: str | None, **flags: Unpack[_Flags]
 ) -> None:
-    r"""Measure a model, or judge a file of results; a page with all figures is written.
+    """Measure a model, or judge a file of results; a page with all figures is written.
 
     \b
     evaluate weizmann fights                      the project's own data, by name
@@ -125,9 +122,9 @@ def evaluate(
     evaluate --truth PATH --predictions FILE      anybody's results, without a model
 
     Trimmed clips are judged by their label; untrimmed video by the live events, with the
-    thresholds that the settings name. DATASETS: weizmann, weizmann-h264, figures, still, empty,
-    other-movement, fights.
-    """
+    thresholds that the settings name. DATASETS: weizmann, weizmann-h264, interactions, fights,
+    figures, still, empty.
+    """  # noqa: D301 (click reads the control character)
     started = datetime.now(UTC)
     settings = resolve(model__name=model)
     _check(datasets, flags)
@@ -187,7 +184,13 @@ def _judge_videos(settings: Settings, flags: _Flags) -> _Judged:
 
 def _judge_own(settings: Settings, datasets: tuple[str, ...], flags: _Flags) -> _Judged:
     bundle = open_bundle(settings.model)
-    names, part = datasets or _MEASURED_ON, flags["part"] or "test"
+    names = datasets or MEASURED_ON.get(bundle.name, ())
+    if not names:
+        raise ConfigError(
+            f"Name what {bundle.model_id} is to be measured on.",
+            f"There are {', '.join(DATASETS)}; or --truth PATH for data of your own.",
+        )
+    part = flags["part"] or "test"
     quiet = flags["quiet"] or flags["as_json"]
     found = measure(bundle, names, part, DataOptions(root=flags["data"]), quiet=quiet)
     sections = [section for evaluation in found for section in _sections(bundle, evaluation)]

@@ -17,7 +17,7 @@ from contracts.prediction import Prediction
 from contracts.settings import EventSettings
 from inference.prediction import ScoredVideo, score_video
 from inference.prediction import predict as predict_actions
-from inference.runtime import Runtime
+from inference.runtime import ActionModel
 from inference.windows import WindowSpec
 from inference.worker import window_spec
 from stack.commands.options import Resolve, model_option, with_settings
@@ -65,7 +65,7 @@ def predict(
 class _Scorer:
     """What is the same for all videos of one call."""
 
-    model: Runtime
+    model: ActionModel
     spec: WindowSpec
     events: EventSettings
 

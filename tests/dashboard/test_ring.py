@@ -84,7 +84,7 @@ def test_a_message_may_leave_labels_out() -> None:
 def test_columns_are_bounded() -> None:
     ring = ScoreRing(2)
     for number in range(3):
-        table = {f"label {number} {index}": 0.001 for index in range(300)}
+        table = {f"label {number} {index}": 0.001 for index in range(MAX_COLUMNS // 2)}
         ring.append(scores(number, number * STRIDE_S, table), number + 1)
     assert len(ring.labels) == MAX_COLUMNS
     assert ring.rows().scores.shape == (2, MAX_COLUMNS)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import BundleError
+from contracts.types import TimeSpan
 from inference.bundle import MANIFEST, Bundle, find_bundle, list_bundles
 
 _FILES = {"encoder.onnx": b"encoder", "head.onnx": b"head"}
@@ -57,6 +58,17 @@ def test_reads_what_the_manifest_says(tmp_path: Path) -> None:
     assert bundle.input.stride_s == pytest.approx(0.16)
     assert bundle.encoder.read_bytes() == b"encoder"
     assert bundle.metrics[0]["value"] == 0.9
+
+
+def test_says_which_moment_of_a_window_its_scores_speak_of(tmp_path: Path) -> None:
+    """The middle, unless the manifest names another share of the window."""
+    manifest, window = _manifest(), TimeSpan(10.0, 12.0)
+    assert Bundle.load(_write(tmp_path, manifest)).input.moment_of(window) == 11.0
+    manifest["input"]["reference"] = 0.75
+    assert Bundle.load(_write(tmp_path, manifest)).input.moment_of(window) == 11.5
+    manifest["input"]["reference"] = 1.5
+    with pytest.raises(BundleError, match="between 0 and 1"):
+        Bundle.load(_write(tmp_path, manifest))
 
 
 def test_finds_by_name_and_by_path(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import EventRule
-from contracts.types import TimeSpan
+from contracts.settings import EventSettings
 from inference.events import EventChange, EventOptions, EventTracker, find_segments
 
 LABELS = ("none", "walk", "run")
@@ -57,6 +57,24 @@ def test_a_flash_is_no_event() -> None:
     assert not feed(make_tracker(min_duration_s=0.5), [0.1, 0.9, 0.9, 0.1, 0.1, 0.9, 0.1])
 
 
+def test_an_action_is_told_of_when_sure_and_dated_back_to_its_rise() -> None:
+    tracker = make_tracker(enter=0.8, exit=0.3, min_duration_s=0.0)
+    assert not feed(tracker, [0.1, 0.4, 0.5])
+    (new,) = feed(tracker, [0.9], start=3 * STEP)
+    assert new.start == pytest.approx(STEP)
+
+
+def test_a_score_that_never_was_sure_is_no_event() -> None:
+    assert not feed(make_tracker(enter=0.8, exit=0.3), [0.7] * 20 + [0.1] * 20)
+
+
+def test_by_default_no_single_window_makes_an_event() -> None:
+    options = EventOptions.from_settings(EventSettings())
+    assert not feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 0.0, 0.0])
+    (new,) = feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 1.0])
+    assert new.label == "walk"
+
+
 def test_between_the_thresholds_an_action_goes_on() -> None:
     changes = feed(make_tracker(), [0.9] * 4 + [0.5] * 10)
     assert [c.type for c in changes] == ["new", "update"]
@@ -97,8 +115,8 @@ def test_a_label_has_its_own_rule() -> None:
 def test_the_delay_of_smoothing_is_taken_off_again() -> None:
     tracker = make_tracker(smoothing_s=0.5, min_duration_s=0.0, cooldown_s=0.3)
     changes = feed(tracker, [0.0] * 10 + [1.0] * 20 + [0.0] * 20)
-    # 1 - exp(-t / 0.5) passes 0.6 after 0.46 s: at the third score of the action.
-    assert changes[0].start == pytest.approx((10 + 2) * STEP - 0.5)
+    # 1 - exp(-t / 0.5) passes 0.4 after 0.26 s: at the second score of the action.
+    assert changes[0].start == pytest.approx((10 + 1) * STEP - 0.5)
     # exp(-t / 0.5) falls below 0.4 after 0.46 s.
     assert changes[-1].end == pytest.approx((30 + 2) * STEP - 0.5)
 
@@ -110,8 +128,7 @@ def test_an_action_that_was_there_from_the_start_does_not_begin_before_it() -> N
 
 def test_segments_of_a_video_are_its_live_events() -> None:
     scores = [np.array([1 - s, s, 0.0], np.float32) for s in [0.1] * 5 + [0.9] * 10 + [0.1] * 9]
-    spans = [TimeSpan(i * STEP - 0.64, i * STEP + 0.64) for i in range(len(scores))]
-    (segment,) = find_segments(make_tracker(), zip(spans, scores, strict=True))
+    (segment,) = find_segments(make_tracker(), ((i * STEP, s) for i, s in enumerate(scores)))
     assert segment.label == "walk"
     assert (segment.start_s, segment.end_s) == pytest.approx((5 * STEP, 15 * STEP))
 

@@ -1,56 +1,65 @@
-"""From a recipe to a measured bundle, small: drawn figures alone, two steps."""
+"""From a plan and its data to a measured bundle, small: squares that move, two steps."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contracts.errors import ConfigError
-from training.catalogue import DataOptions
-from training.data import LABEL_NAMES
+from inference.bundle import Label
+from tests.training.conftest import LABELS
+from training.samples import Sample
 
 pytest.importorskip("torch", reason="training needs the [train] extra")
 
 # pylint: disable=wrong-import-position,ungrouped-imports  # these import torch, which may be missing
 from inference.models.frame_encoder import FrameEncoderConfig
-from training.building import build_bundle, export_run, record
-from training.config import HardwareConfig, TrainConfig, ValidationConfig
-from training.evaluate import measure
-from training.recipes import DRAWN, RECIPES, load_data
+from training.batches import Data
+from training.building import DataUse, Plan, build_bundle, export_run, record
+from training.clips import ClipShape
+from training.config import HardwareConfig, ScheduleConfig, TrainConfig, ValidationConfig
+from training.evaluate import evaluate
+from training.recipes import RECIPES
 
-_NET = FrameEncoderConfig(
-    classes=len(LABEL_NAMES), width=64, height=48, channels=(16, 16, 16, 16), features=32, hidden=16
+_PLAN = Plan(
+    name="squares",
+    summary="Squares that move left or right.",
+    labels=tuple(Label(name, name.title(), background=name == "none") for name in LABELS),
+    data=(DataUse("drawn squares", "all of them", "this test", "none", "By number."),),
+    command="pytest",
+    limits=("Squares only.",),
+)
+_CONFIG = TrainConfig(
+    FrameEncoderConfig(
+        classes=3, width=32, height=32, frames=8, channels=(16, 16, 16, 16), features=32, hidden=16
+    ),
+    shape=ClipShape(frames=8),
+    schedule=ScheduleConfig(coarse=0.0),
+    validation=ValidationConfig(every=2),
+    hardware=HardwareConfig(threads=1),
+    steps=2,
+    batch=4,
 )
 
 
-@pytest.mark.slow
-def test_from_drawn_figures_to_a_measured_bundle(tmp_path: Path) -> None:
-    """Without any data at hand: train, export, measure, record, export again."""
-    options = DataOptions(
-        root=tmp_path / "no-data", cache=tmp_path / "cache", width=64, height=48, drawn=(1, 1, 1)
-    )
-    config = TrainConfig(
-        _NET,
-        validation=ValidationConfig(every=2),
-        hardware=HardwareConfig(threads=1),
-        steps=2,
-        batch=4,
-    )
+def test_from_samples_to_a_measured_bundle(squares: list[Sample], tmp_path: Path) -> None:
+    """Train, export, measure, record, export again."""
+    held_out = [sample for sample in squares if sample.group == "g0"]
+    learned = [sample for sample in squares if sample.group in ("g1", "g2")]
     run = tmp_path / "run"
-    bundle = build_bundle(
-        DRAWN.plan, load_data(replace(DRAWN, config=config), options), config, run, quiet=True
-    )
-    assert bundle.label_names == LABEL_NAMES
+    bundle = build_bundle(_PLAN, Data(LABELS, learned, held_out), _CONFIG, run, quiet=True)
+    assert bundle.path == run / "squares"
+    assert bundle.label_names == LABELS
     assert bundle.background_names == ("none",)
     (data,) = bundle.manifest["training"]["data"]
-    assert data["name"] == "drawn figures"
+    assert data["name"] == "drawn squares"
+    assert bundle.manifest["training"]["samples"]["sources"]["squares"]["samples"] == 9
     assert not bundle.metrics
 
-    (found,) = measure(bundle, ["figures"], "validation", options, quiet=True)
-    assert found.clips.total == len(LABEL_NAMES) + 2  # three of `none`
+    found = evaluate(bundle, held_out, "squares", "validation", quiet=True)
+    assert found.clips.total == 3
     assert found.windows.total > found.clips.total
     measured = record(record(bundle, [found]), [found])
     assert [metric["count"] for metric in measured.metrics] == [
@@ -58,10 +67,10 @@ def test_from_drawn_figures_to_a_measured_bundle(tmp_path: Path) -> None:
         found.clips.total,
     ]
     card = (measured.path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "`actionstream evaluate figures --model drawn --part validation`" in card
+    assert "`actionstream evaluate squares --model squares --part validation`" in card
 
     again = export_run(run, tmp_path / "again", "1.0.1")
-    assert again.model_id == "drawn@1.0.1"
+    assert again.model_id == "squares@1.0.1"
     assert again.encoder.read_bytes() == bundle.encoder.read_bytes()
     assert json.loads((run / "plan.json").read_text(encoding="utf-8"))["data"]["sha256"]
 

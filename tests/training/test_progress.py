@@ -40,6 +40,6 @@ def test_a_terminal_gets_a_bar() -> None:
     console = Console(force_terminal=True, width=100, record=True)
     with Progress(console=console) as progress:
         StepMeter(progress, total=4, batch=8).step(1, 0.25)
-        (task,) = progress.tasks
+        task = progress.tasks[0]
         assert task.description.startswith("train, loss 0.250, ")
         assert task.completed == 1

@@ -10,17 +10,34 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="MoViNet needs the [train] extra")
+
+# pylint: disable=wrong-import-position,wrong-import-order,ungrouped-imports  # torch may be missing
+import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file
 
 from contracts.errors import BundleError, DownloadError
+from contracts.messages import score_table
 from contracts.settings import ModelSettings
+from contracts.types import Clock, SampledFrame
 from inference.bundle import Bundle
+from inference.engine import score_frames
+from inference.models.movinet import A0, MoViNetConfig
+from inference.models.movinet_stream import StreamMoViNet
+from inference.runtime import ActionModel
+from inference.stateful import StatefulRuntime
+from inference.windows import WindowSpec
 from stack.commands.models import models
-from stack.models import open_bundle
+from stack.models import open_bundle, open_model
+from tests.inference.movinets import awaken
 from training import published
 from training.download import RemoteFile, fetch, git_blob_id
 from training.published import digest_of_lines, fetch_model, published_models
+from training.pull import make_bundle
 
 _CONTENT = bytes(range(256)) * 1000
 _NAME = "movinet-a0-stream-k600"
@@ -274,13 +291,6 @@ def test_a_pulled_model_is_found_and_scores(
     shelf: Shelf, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Random weights of the real shape: the real ones are not here."""
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("onnxscript")
-    from inference.models.movinet import A0
-    from inference.models.movinet_stream import StreamMoViNet
-    from stack.models import open_model
-    from tests.inference.movinets import awaken
-
     torch.set_num_threads(1)
     torch.save(awaken(StreamMoViNet(A0)).state_dict(), tmp_path / "weights")
     weights = (tmp_path / "weights").read_bytes()
@@ -304,20 +314,8 @@ def test_a_pulled_model_is_found_and_scores(
     assert len(shelf.asked) == asked
 
 
-def _scores_as_torch(model: object) -> None:
+def _scores_as_torch(model: ActionModel) -> None:
     """The bundle's graph and its own weights in torch agree, and messages carry the top 20."""
-    import numpy as np
-    import torch
-    from safetensors.torch import load_file
-
-    from contracts.messages import score_table
-    from contracts.types import Clock, SampledFrame
-    from inference.engine import score_frames
-    from inference.models.movinet import MoViNetConfig
-    from inference.models.movinet_stream import StreamMoViNet
-    from inference.stateful import StatefulRuntime
-    from inference.windows import WindowSpec
-
     assert isinstance(model, StatefulRuntime)
     shape = dict(model.bundle.manifest["architecture"])
     assert shape.pop("name") == "movinet-stream"
@@ -354,10 +352,6 @@ class _Trap:
 def test_what_is_no_state_dict_of_it_is_refused_and_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("onnxscript")
-    from training.pull import make_bundle
-
     monkeypatch.chdir(tmp_path)
     contents = {
         "trap": _Trap(),

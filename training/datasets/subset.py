@@ -125,14 +125,7 @@ def make_subset(dataset: Dataset, plan: Plan) -> Subset:
         ConfigError: No such class, or fewer than asked for; none of their videos is in a part that
             is asked for.
     """
-    labels = choose_labels(dataset, plan)
-    videos = [_only(video, labels) for video in dataset.videos if _matters(video, labels)]
-    own = Split.of(dataset.videos, videos) if plan.keep_parts else Split()
-    # A group torn between parts counts with the videos of one of them only.
-    videos = [v for v in videos if v.part is None or own.homes.get(v.group) in (None, v.part)]
-    wanted = quotas(videos, plan)
-    parts = assign_groups(videos, own, wanted, plan)
-    placed = [replace(v, part=parts[v.group]) for v in videos if v.group in parts]
+    labels, placed, wanted = _place(dataset, plan)
     chosen = _pick(placed, wanted, plan.seed)
     if not chosen:
         raise ConfigError(
@@ -141,6 +134,38 @@ def make_subset(dataset: Dataset, plan: Plan) -> Subset:
         )
     torn = _torn(dataset.videos) if plan.keep_parts else ()
     return Subset(make_dataset(dataset.name, chosen, labels), wanted, count_videos(chosen), torn)
+
+
+def split_dataset(dataset: Dataset, plan: Plan) -> Subset:
+    """Give all videos of the chosen classes a part, so that no group stands in two parts.
+
+    Args:
+        dataset: Any dataset.
+        plan: Classes, shares and seed; `per_class` says what the parts should have, no video is
+            left out for it.
+
+    Returns:
+        As `make_subset`, with every video but those of torn groups and of parts without a share.
+
+    Raises:
+        ConfigError: No such class, or fewer than asked for.
+    """
+    labels, placed, wanted = _place(dataset, plan)
+    torn = _torn(dataset.videos) if plan.keep_parts else ()
+    return Subset(make_dataset(dataset.name, placed, labels), wanted, count_videos(placed), torn)
+
+
+def _place(dataset: Dataset, plan: Plan) -> tuple[tuple[str, ...], list[Video], Mapping[Cell, int]]:
+    """Choose the labels, give their videos parts, and say how many each part should have."""
+    labels = choose_labels(dataset, plan)
+    videos = [_only(video, labels) for video in dataset.videos if _matters(video, labels)]
+    own = Split.of(dataset.videos, videos) if plan.keep_parts else Split()
+    # A group torn between parts counts with the videos of one of them only.
+    videos = [v for v in videos if v.part is None or own.homes.get(v.group) in (None, v.part)]
+    wanted = quotas(videos, plan)
+    parts = assign_groups(videos, own, wanted, plan)
+    placed = [replace(v, part=parts[v.group]) for v in videos if v.group in parts]
+    return labels, placed, wanted
 
 
 def choose_labels(dataset: Dataset, plan: Plan) -> tuple[str, ...]:

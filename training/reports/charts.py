@@ -161,7 +161,7 @@ def bar_chart(name: str, bars: Sequence[Bar]) -> ET.Element:
     left = 12 + _LETTER_PX * max((len(item.name) for item in bars), default=0)
     room = _BARS_PX - left - _BAR_TEXT_PX
     longest = max((item.value for item in bars), default=0.0) or 1.0
-    chart = _svg(name, _BARS_PX, 26.0 * len(bars) + 4, "chart")
+    chart = _svg(name, _BARS_PX, 26.0 * len(bars) + 4, "chart bars")
     for row, item in enumerate(bars):
         top, length = 26.0 * row + 4, max(room * item.value / longest, 1.0)
         style = f"bar {item.style}"

@@ -159,9 +159,9 @@ def _errors(section: Section) -> ET.Element:
     )
     caption = (
         "The best detections of each class (ten times as many as truths) at tIoU 0.5, after DETAD; "
-        "`costs` is what mAP would gain without that kind of error."
+        "costs: what mAP would gain without that kind of error."
     )
-    return figure("Where errors come from", bar_chart("error breakdown", bars), caption)
+    return figure("Where errors come from", bar_chart("error breakdown", bars), caption, wide=True)
 
 
 def _curves(section: Section) -> ET.Element:
