@@ -24,7 +24,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-
 import torch
 from rich.console import Console
 from rich.table import Table

@@ -9,6 +9,7 @@
     │   └── NotAVideoError           opened, but holds no decodable video
     ├── PortInUseError           another program listens on the address
     ├── BundleError              a model bundle is missing, damaged or of another version
+    ├── DownloadError            a file cannot be fetched, or is not the one it should be
     ├── BrokerError              the MQTT broker refuses us or cannot be started
     └── MissingDependencyError   an optional package or program is not installed
 
@@ -90,6 +91,12 @@ class BundleError(ActionstreamError):
     """A model bundle is missing, damaged or of a version this code does not read."""
 
     code = "bad_bundle"
+
+
+class DownloadError(ActionstreamError):
+    """A file cannot be fetched, or what came is not the file it should be."""
+
+    code = "download_failed"
 
 
 class BrokerError(ActionstreamError):

@@ -265,21 +265,26 @@ class EventRule:
     """When scores become an event.
 
     Attributes:
-        enter: Smoothed score at which an action begins.
-        exit: Smoothed score below which it ends.
-        min_duration_s: Time the score must stay up before the event is reported.
+        enter: Smoothed score at which an action is sure, and is reported.
+        exit: Smoothed score above which it is dated back to its start, and below which it ends.
+        min_duration_s: Time the score must stay above ``exit`` before the event is reported.
         cooldown_s: Time below ``exit`` after which the action is over; shorter dips do not cut it.
     """
 
     enter: float = Field(
-        default=0.6, gt=0, le=1, description="smoothed score at which an action begins"
+        default=0.7, gt=0, le=1, description="smoothed score at which an action is reported"
     )
-    exit: float = Field(default=0.4, ge=0, le=1, description="smoothed score below which it ends")
+    exit: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="smoothed score above which it has begun, and below which it ends",
+    )
     min_duration_s: float = Field(
-        default=0.3,
+        default=0.0,
         ge=0,
         le=60,
-        description="time the score must stay up before the event is reported",
+        description="time the score must stay above `exit` before the event is reported",
     )
     cooldown_s: float = Field(
         default=0.6, ge=0, le=600, description="time below `exit` after which the action is over"

@@ -140,7 +140,7 @@ class EventSettings(_Section):
     """From scores to events."""
 
     smoothing_s: float = Field(
-        0.5, ge=0, le=60, description="time constant of the scores' smoothing"
+        0.15, ge=0, le=60, description="time constant of the scores' smoothing"
     )
     rule: EventRule = Field(EventRule(), description="rule for every label without one of its own")
     labels: dict[str, EventRule] = Field({}, description="rules by label")

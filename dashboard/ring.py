@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.messages import Scores
 
-MAX_COLUMNS = 512
+MAX_COLUMNS = 1024
 STAGES = ("decode", "wait", "model", "total")
 
 # A hole in time is told from jitter by comparing with the usual stride of this many windows.

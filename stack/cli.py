@@ -36,11 +36,11 @@ _COMMANDS = {
     "watch": _Entry("media:watch", "Watch scores and events in the terminal."),
     "predict": _Entry("predict:predict", "Scores and segments of video files."),
     "doctor": _Entry("doctor:doctor", "Check this machine and say what to do."),
-    "models": _Entry("models:models", "List and show model bundles."),
+    "models": _Entry("models:models", "List, show and fetch model bundles."),
     "train": _Entry("training:train", "Train a model and export its bundle."),
-    "evaluate": _Entry("training:evaluate", "Measure a bundle on a dataset."),
+    "evaluate": _Entry("evaluate:evaluate", "Measure a bundle, or judge a file of results."),
     "export": _Entry("training:export", "Export a training run as a bundle."),
-    "data": _Entry("data:data", "Draw training and test video."),
+    "data": _Entry("data:data", "Draw, convert, cut down and check video with annotations."),
 }
 
 

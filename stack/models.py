@@ -1,30 +1,48 @@
-"""Which model runs."""
+"""Which model runs, and where models lie."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from contracts.errors import BundleError
 from contracts.settings import ModelSettings
-from inference.bundle import Bundle, find_bundle
-from inference.runtime import Runtime
+from inference.bundle import MANIFEST, Bundle, find_bundle
+from inference.loading import load_model
+from inference.runtime import ActionModel
+from training.download import user_cache
+from training.published import published_models
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models"
 """Beside the packages, in a checkout as in an installed wheel."""
 
 
+def pulled_dir() -> Path:
+    """Folder of the bundles that `actionstream models pull` made."""
+    return user_cache() / "models"
+
+
 def open_bundle(settings: ModelSettings) -> Bundle:
-    """Find and verify the model that the settings name.
+    """Find and verify the model that the settings name: shipped or pulled, or in their directory.
 
     Raises:
         BundleError: There is none of that name, or it is damaged.
     """
-    return find_bundle(settings.name, settings.directory or SHIPPED)
+    name, folders = settings.name, [settings.directory or SHIPPED]
+    if settings.directory is None:
+        folders.append(pulled_dir())
+    there = [folder / name / MANIFEST for folder in folders]
+    if name in published_models() and not any(manifest.is_file() for manifest in there):
+        raise BundleError(
+            f"The model {name} is not in {' or '.join(map(str, folders))}.",
+            f"Fetch it: actionstream models pull {name}",
+        )
+    return find_bundle(name, *folders)
 
 
-def open_model(settings: ModelSettings) -> Runtime:
+def open_model(settings: ModelSettings) -> ActionModel:
     """Load the model that the settings name.
 
     Raises:
         BundleError: There is none of that name, it is damaged, or it cannot be run.
     """
-    return Runtime(open_bundle(settings), settings.threads)
+    return load_model(open_bundle(settings), settings.threads)

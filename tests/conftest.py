@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 RESEARCH_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _EXTRA_PATH = "/usr/sbin:/usr/local/sbin"
