@@ -25,10 +25,11 @@ from training.config import (
     TrainConfig,
     ValidationConfig,
 )
+from training.config_file import read_config
 from training.evaluate_dataset import OnVideo, evaluate_dataset
 from training.export import amend_manifest
 from training.own_data import OwnData
-from training.runs import read_trained
+from training.runs import CONFIG_FILE, read_trained
 from training.watching import Watcher
 
 ANNOTATIONS_FILE = "annotations.json"
@@ -91,13 +92,14 @@ def own_config(start: Path, own: OwnData) -> TrainConfig:
         BundleError: The bundle to start from is damaged.
     """
     net = replace(read_trained(start).config, classes=len(own.labels), boundaries=True)
+    shape, stride = _windows(start)
     config = TrainConfig(
         net,
-        shape=ClipShape(frames=net.frames),
+        shape=shape,
         mixture=Mixture(none=1.0, frozen=0.3, recorded=0.7),
         optimizer=OptimizerConfig(learning_rate=2e-3, average=0.98),
         schedule=ScheduleConfig(coarse=0.5),
-        validation=ValidationConfig(every=50),
+        validation=ValidationConfig(every=50, stride=stride),
         start=StartConfig(path=start, encoder_rate=0.2),
         steps=300,
     )
@@ -105,6 +107,15 @@ def own_config(start: Path, own: OwnData) -> TrainConfig:
         # Mirrored, left is right.
         config = replace(config, changes=replace(config.changes, mirror=0.0))
     return config
+
+
+def _windows(start: Path) -> tuple[ClipShape, int]:
+    """Time of the windows that the start was trained on, and the frames between two of them."""
+    if (start / MANIFEST).is_file():
+        wanted = Bundle.load(start).input
+        return ClipShape(wanted.frames, wanted.fps, reference=wanted.reference), wanted.stride
+    config = read_config(start / CONFIG_FILE)
+    return config.shape, config.validation.stride
 
 
 def check_config(config: TrainConfig, own: OwnData) -> None:

@@ -161,7 +161,7 @@ EVERYDAY = Recipe(
     trained_on=("weizmann", "interactions", "empty", "figures"),
     chosen_on=("weizmann", "interactions", "still", "figures"),
     config=TrainConfig(
-        FrameEncoderConfig(classes=len(LABELS)),
+        FrameEncoderConfig(classes=len(LABELS), recent=4),
         # Two seconds hold a whole interaction; 8 frames/s are enough to tell a run from a skip.
         shape=ClipShape(fps=8.0, reference=0.9),
         start=StartConfig(path=MODELS / "drawn"),

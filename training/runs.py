@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,8 @@ def take_over(net: ActionNet, trained: Trained, labels: tuple[str, ...]) -> list
     if not taken:
         raise ConfigError("No layer of the weights to start from fits the network.")
     net.load_state_dict({**own, **taken})
-    if trained.labels not in (None, labels):
-        _take_rows(net.head.classify, trained, labels)
+    if _layer(_CLASSIFIER) in misfits:
+        _take_rows(net.head.classify, replace(trained, labels=trained.labels or labels), labels)
     return sorted(misfits)
 
 
@@ -140,11 +140,14 @@ def _take_rows(classifier: nn.Linear, trained: Trained, labels: tuple[str, ...])
     """Fill the rows of the labels that the other classifier knows too."""
     rows = {label: row for row, label in enumerate(trained.labels or ())}
     weight, bias = (trained.state[f"{_CLASSIFIER}{name}"] for name in ("weight", "bias"))
-    if weight.shape[1] != classifier.in_features:
+    known = weight.shape[1]
+    if known > classifier.in_features:
         return
     for index, label in enumerate(labels):
         if label in rows:
-            classifier.weight[index] = weight[rows[label]]
+            # What the other head did not look at counts nothing at first.
+            classifier.weight[index] = 0
+            classifier.weight[index, :known] = weight[rows[label]]
             classifier.bias[index] = bias[rows[label]]
 
 

@@ -47,6 +47,8 @@ class FrameEncoderConfig:
         hidden: Channels of the temporal head.
         dropout: Share of features dropped in training, before each half of the head.
         boundaries: Whether the head also tells where actions start, end and go on.
+        recent: Newest frames of a window that are pooled once more by themselves, so that the head
+            can tell what begins from what ends; 0 for none.
     """
 
     classes: int
@@ -59,6 +61,12 @@ class FrameEncoderConfig:
     hidden: int = 128
     dropout: float = 0.3
     boundaries: bool = True
+    recent: int = 0
+
+    @property
+    def embedding(self) -> int:
+        """Length of the vector that the head's outputs are read from."""
+        return (4 if self.recent else 2) * self.hidden
 
     @classmethod
     def of(cls, size: str, classes: int) -> FrameEncoderConfig:
@@ -155,8 +163,9 @@ class TemporalHead(nn.Module):
         self.enter = nn.Conv1d(config.features, config.hidden, 3, padding=1)
         self.near = nn.Conv1d(config.hidden, config.hidden, 3, padding=1)
         self.far = nn.Conv1d(config.hidden, config.hidden, 3, padding=2, dilation=2)
-        self.classify = nn.Linear(2 * config.hidden, config.classes)
-        self.mark = nn.Linear(2 * config.hidden, 3) if config.boundaries else None
+        self.recent = config.recent
+        self.classify = nn.Linear(config.embedding, config.classes)
+        self.mark = nn.Linear(config.embedding, 3) if config.boundaries else None
 
     def forward(self, features: Tensor) -> Tensor:
         """Compute logits.
@@ -167,16 +176,22 @@ class TemporalHead(nn.Module):
         Returns:
             (B, classes) float32.
         """
-        logits: Tensor = self.classify(self.drop(self.embed(features)))
+        return self.decide(self.embed(features))
+
+    def decide(self, embedding: Tensor) -> Tensor:
+        """Compute logits (B, classes) of what `embed` gave."""
+        logits: Tensor = self.classify(self.drop(embedding))
         return logits
 
     def embed(self, features: Tensor) -> Tensor:
-        """Compute what all outputs are read from: (B, 2 * hidden) of features (B, T, D)."""
+        """Compute what all outputs are read from: (B, E) of features (B, T, D)."""
         x = self.drop(features).transpose(1, 2)  # (B, D, T)
         x = functional.relu(self.enter(x))  # (B, hidden, T)
         x = functional.relu(x + self.near(x))
         x = functional.relu(x + self.far(x))
-        return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)  # (B, 2 * hidden)
+        spans = (x, x[:, :, -self.recent :]) if self.recent else (x,)
+        pooled = [pool for span in spans for pool in (span.mean(dim=2), span.amax(dim=2))]
+        return torch.cat(pooled, dim=1)  # (B, 2 * hidden), or twice that
 
 
 class ActionNet(nn.Module):
@@ -198,12 +213,15 @@ class ActionNet(nn.Module):
         Returns:
             (B, classes) float32 logits.
         """
+        return self.head.decide(self.embed(clips))
+
+    def embed(self, clips: Tensor) -> Tensor:
+        """Compute what the head's outputs are read from: (B, E) float32 of clips as above."""
         size, frames = clips.shape[0], clips.shape[1] - 1
         frame = clips[:, 1:].flatten(0, 1)  # (B * T, H, W, 3)
         previous = clips[:, :-1].flatten(0, 1)
         features = self.encoder(frame, previous).float()  # (B * T, D)
-        logits: Tensor = self.head(features.view(size, frames, -1))
-        return logits
+        return self.head.embed(features.view(size, frames, -1))
 
 
 def _conv(

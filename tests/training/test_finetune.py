@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import ConfigError
 from contracts.types import Annotation
+from inference.bundle import Bundle
 from training.datasets.dataset import Dataset, Video, make_dataset
 from training.samples import FrameCache, Sample
 
@@ -201,7 +202,10 @@ def test_the_network_is_that_of_the_start_for_other_classes() -> None:
     assert config.net.classes == 3
     assert config.start.path == _DRAWN
     assert config.start.encoder_rate < 1
-    assert config.shape.frames == config.net.frames
+    wanted = Bundle.load(_DRAWN).input
+    shape = config.shape
+    assert (shape.frames, shape.fps) == (config.net.frames, wanted.fps)
+    assert (shape.reference, config.validation.stride) == (wanted.reference, wanted.stride)
     assert config.changes.mirror > 0
     check_config(config, own)
     with pytest.raises(ConfigError, match=r"`net\.classes` is 7"):
