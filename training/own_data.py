@@ -42,14 +42,11 @@ class OwnData:
     Attributes:
         dataset: Every video with its part; the background is a label where videos show it.
         background: Name of the class that means that no action goes on.
-        recorded: Whether training videos show the background; else it is learned from single
-            pictures held still.
         notes: What a reader of the results must know, one sentence each.
     """
 
     dataset: Dataset
     background: str
-    recorded: bool
     notes: tuple[str, ...]
 
     @property
@@ -68,9 +65,17 @@ class OwnData:
         parts = {video.part for video in self.dataset.videos}
         return next((part for part in ("test", "validation") if part in parts), None)
 
+    @property
+    def recorded(self) -> bool:
+        """Whether training videos show the background; else pictures held still stand for it."""
+        return self.count(self.background, "train") > 0
+
     def count(self, label: str, part: str) -> int:
-        """Number of videos of a part in which a label occurs."""
-        return sum(label in _labels_in(video) for video in self.dataset.part(part))
+        """Number of videos of a part in which a label occurs; untrimmed ones show background."""
+        return sum(
+            label in _labels_in(video) or (label == self.background and not is_clip(video))
+            for video in self.dataset.part(part)
+        )
 
 
 def prepare(
@@ -95,7 +100,7 @@ def prepare(
         ConfigError: No such class, several backgrounds, no class beside the background, or nothing
             to learn from.
     """
-    found = _find_background(dataset, background)
+    found = _find_background(dataset, classes, background)
     chosen = tuple(classes) or dataset.labels
     actions = tuple(label for label in chosen if label != found)
     if not actions:
@@ -103,10 +108,7 @@ def prepare(
     # Labels that the dataset lacks stay in, to be refused by name.
     names = tuple(dict.fromkeys((*chosen, *([found] if found else []))))
     split, torn = _split(dataset, names, seed)
-    recorded = any(
-        found in _labels_in(video) or not is_clip(video) for video in split.part("train")
-    )
-    own = OwnData(split, found or NONE, recorded, ())
+    own = OwnData(split, found or NONE, ())
     return replace(own, notes=(*_notes(own), *_torn_notes(torn)))
 
 
@@ -140,7 +142,8 @@ def load(
         scenes[video.part or ""] += cut_scenes(sample, video, own.background)
     train, validation = scenes["train"], scenes["validation"]
     for label in own.actions:
-        if not any(sample.label == label for sample in train):
+        # A single picture is only good for being held still.
+        if not any(sample.label == label and len(sample.frames) > 1 for sample in train):
             raise ConfigError(
                 f"No video of {label!r} can be learned from.",
                 "Add some, or leave the class out with --classes.",
@@ -191,7 +194,8 @@ def _gaps(video: Video, duration_s: float) -> Iterator[tuple[float, float]]:
         reached = max(reached, span.end_s)
 
 
-def _find_background(dataset: Dataset, name: str | None) -> str | None:
+def _find_background(dataset: Dataset, classes: Sequence[str], name: str | None) -> str | None:
+    """Return the label of the background, if there is one: rather one of the chosen classes."""
     if name is not None:
         if name not in dataset.labels:
             raise ConfigError(
@@ -204,6 +208,7 @@ def _find_background(dataset: Dataset, name: str | None) -> str | None:
         for label in dataset.labels
         if re.sub(r"[\s_-]+", "_", label.strip().casefold()) in BACKGROUND_NAMES
     ]
+    found = [label for label in found if label in classes] or found
     if len(found) > 1:
         raise ConfigError(
             f"{' and '.join(found)} could all be the background.",

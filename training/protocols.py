@@ -168,15 +168,15 @@ def _in_turn(groups: Sequence[str]) -> dict[str, int]:
     return {group: index % _FIGHT_FOLDS for index, group in enumerate(groups)}
 
 
-def _config(classes: int, steps: int, frames: int, learning_rate: float) -> TrainConfig:
+def _config(classes: int, steps: int, coarse: float, shape: ClipShape) -> TrainConfig:
     return TrainConfig(
-        FrameEncoderConfig(classes=classes + 1, frames=frames),
-        shape=ClipShape(frames=frames),
+        FrameEncoderConfig(classes=classes + 1, frames=shape.frames),
+        shape=shape,
         mixture=Mixture(none=0.5, joined=0.0),
         changes=AugmentConfig(zoom=(0.75, 1.35), soften=0.2, jpeg=0.15),
         start=StartConfig(path=MODELS / "drawn"),
-        optimizer=OptimizerConfig(learning_rate=learning_rate),
-        schedule=ScheduleConfig(coarse=0.5),
+        optimizer=OptimizerConfig(learning_rate=2e-3),
+        schedule=ScheduleConfig(coarse=coarse),
         validation=ValidationConfig(every=steps),
         steps=steps,
     )
@@ -188,7 +188,7 @@ PROTOCOLS = {
         labels=WEIZMANN_ACTIONS,
         fold_of=_one_by_one,
         part_of=lambda sample: "weizmann",
-        config=_config(len(WEIZMANN_ACTIONS), 160, 16, 2e-3),
+        config=_config(len(WEIZMANN_ACTIONS), 160, 0.5, ClipShape()),
     ),
     "interactions": Protocol(
         load=lambda options: load_interactions(
@@ -197,14 +197,14 @@ PROTOCOLS = {
         labels=INTERACTIONS,
         fold_of=_sequences,
         part_of=lambda sample: f"UT-Interaction {sample.key.split('/')[1]}",
-        config=_config(len(INTERACTIONS), 300, 24, 2e-3),
+        config=_config(len(INTERACTIONS), 400, 0.8, ClipShape(fps=8.0)),
     ),
     "fights": Protocol(
         load=lambda options: load_fights(find_data(options.root, "fight"), options.frames),
         labels=("fight", "no_fight"),
         fold_of=_in_turn,
         part_of=lambda sample: "fights",
-        config=replace(_config(2, 200, 24, 1e-3), mixture=Mixture(none=0.05, joined=0.0)),
+        config=replace(_config(2, 160, 0.7, ClipShape()), mixture=Mixture(none=0.05, joined=0.0)),
     ),
 }
 """Protocols by name."""

@@ -205,7 +205,11 @@ def _train_own(path: Path, flags: _Flags) -> None:
     _print_parts(run.own)
     command = shlex.join(["actionstream", *sys.argv[1:]])
     plan = own_plan(Naming(name, path.name, command), run.own, run.config.start.path)
-    bundle = build_bundle(plan, _load(run, name), run.config, run.folder, quiet=flags["quiet"])
+    data = _load(run, name)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    activitynet.write(run.own.dataset, run.folder / ANNOTATIONS_FILE)
+    bundle = build_bundle(plan, data, run.config, run.folder, quiet=flags["quiet"])
+    click.echo(f"trained {bundle.model_id}: {bundle.path}")
     _measure(run, bundle)
     _print_next(run, bundle)
 
@@ -217,8 +221,6 @@ def _decide(path: Path, name: str, flags: _Flags) -> _OwnRun:
     config = _config(own_config(_weights(flags["start"] or _START), own), flags)
     check_config(config, own)
     folder = flags["resume"] or run_folder(flags["runs"], name)
-    folder.mkdir(parents=True, exist_ok=True)
-    activitynet.write(own.dataset, folder / ANNOTATIONS_FILE)
     return _OwnRun(path, own, config, folder, flags)
 
 
@@ -281,7 +283,6 @@ def _print_parts(own: OwnData) -> None:
 def _print_next(run: _OwnRun, bundle: Bundle) -> None:
     model = shlex.quote(str(bundle.path))
     part = run.own.judged_part
-    click.echo(f"\ntrained {bundle.model_id}: {bundle.path}")
     if part is not None:
         click.echo(f"measure again:  {_evaluation(run, bundle, part)}")
     click.echo(f"run it live:    actionstream up --model {model}")

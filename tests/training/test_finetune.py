@@ -114,6 +114,8 @@ def test_another_background_can_be_named_and_two_are_refused() -> None:
     assert prepare(_clips("wave", "idle")).labels == ("idle", "wave", "none")
     with pytest.raises(ConfigError, match="--background"):
         prepare(_clips("wave", "none", "other"))
+    chosen = prepare(_clips("wave", "none", "other"), ["wave", "other"])
+    assert (chosen.labels, chosen.background) == (("wave", "other"), "other")
     with pytest.raises(ConfigError, match="no class 'nobody'"):
         prepare(_clips("wave"), background="nobody")
     with pytest.raises(ConfigError, match="no class beside"):
@@ -176,7 +178,7 @@ def test_without_recorded_background_validation_sees_pictures_held_still(tmp_pat
             part = "validation" if number == 0 else "train"
             videos.append(_clip(label, number, part=part, path=path))
     videos[1].path.write_bytes(b"no video") if videos[1].path else None
-    own = OwnData(make_dataset("mine", videos), "none", False, ())
+    own = OwnData(make_dataset("mine", videos), "none", ())
     data = load(own, "mine", FrameCache(tmp_path / "cache", 32, 32))
     assert data.labels == ("bend", "wave", "none")
     assert data.background == "none"
