@@ -123,7 +123,8 @@ class LoopModel(Runtime):
         self.last: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
         super().__init__(bundle)
         pairs = [(pictures[n][None], pictures[n - 1][None]) for n in range(len(pictures))]
-        found = [super(LoopModel, self).encode(*pair) for pair in pairs]
+        encode = super().encode
+        found = [encode(*pair) for pair in pairs]
         self._known = {_key(*pair): row for pair, row in zip(pairs, found, strict=True)}
         self._learn_scores(np.concatenate(found))
         self._calls = self.encoded = 0

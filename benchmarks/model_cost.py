@@ -3,10 +3,10 @@
     python -m benchmarks.model_cost
 
 One core, ONNX Runtime, one stream: one frame or one window at a time, as live. Weights of the sizes
-are random: the cost does not depend on them. Models take turns with a plain matrix product, so that
-other work on the machine slows all alike; the least time of many is what the machine can do, the
-mean what it did. The floor is the time that the multiply-accumulates alone would take at the speed
-of that matrix product. The memory is that of a process of its own that loads one model and scores.
+are random: the cost does not depend on them. Models take turns with a plain matrix product in ONNX
+Runtime, so that other work on the machine slows all alike; the least time of many is what the
+machine can do, the mean what it did. The floor is the time that the multiply-accumulates alone
+would take at the speed of that product. The memory is the peak of a process of its own (Linux).
 """
 
 from __future__ import annotations
@@ -22,37 +22,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from inference.bundle import Bundle, Label, ModelInput
 from inference.models.frame_encoder import SIZES, ActionNet, FrameEncoderConfig
-from inference.runtime import Runtime
+from inference.runtime import Runtime, open_session
 from stack.models import SHIPPED
 from training.export import BundleFacts, export_bundle
 
 _ROUNDS = 200
 _CLASSES = 17
 _BAR_MS = 5.0
-_PRODUCT = 512
+_PRODUCT = 384
 
 # A program of its own: this one holds torch, which a worker does not.
 _WEIGH = """
-import resource, sys
+import sys
 from pathlib import Path
 import numpy as np
 from inference.bundle import Bundle
 from inference.runtime import Runtime
 
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_kb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+before = peak_kb()
 model = Runtime(Bundle.load(Path(sys.argv[1])))
 shape = model.bundle.input
 frames = np.zeros((shape.frames, shape.height, shape.width, 3), np.uint8)
 for frame in frames:
     model.encode(frame[None], frame[None])
 model.score(np.zeros((1, shape.frames, model.bundle.features), np.float32))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_kb() - before)
 """
 
 
@@ -63,7 +69,7 @@ def main() -> int:
         bundles = [random_bundle(size, Path(folder) / size) for size in SIZES]
         shipped = [Bundle.load(file.parent) for file in sorted(SHIPPED.glob("*/bundle.json"))]
         stands = [Stand(bundle) for bundle in [*bundles, *shipped]]
-        peak = measure(stands)
+        peak = measure(stands, product_session(Path(folder)))
         memory = [peak_memory_mb(stand.bundle.path) for stand in stands]
     show(stands, peak, memory)
     windows_ms = [min(stand.step_ms) for stand in stands[len(bundles) :]]
@@ -80,7 +86,7 @@ def random_bundle(size: str, path: Path) -> Bundle:
     """
     config = FrameEncoderConfig.of(size, _CLASSES)
     facts = BundleFacts(
-        name=f"size {size}",
+        name=size,
         version="0",
         summary="Random weights.",
         labels=tuple(Label(f"action{n}", f"Action {n}") for n in range(_CLASSES)),
@@ -141,20 +147,40 @@ def timed_ms(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def measure(stands: list[Stand]) -> float:
+def product_session(folder: Path) -> ort.InferenceSession:
+    """Make a graph that multiplies a square matrix by a constant one.
+
+    Args:
+        folder: Receives the graph.
+    """
+    helper, square = onnx.helper, (_PRODUCT, _PRODUCT)
+    node = helper.make_node("MatMul", ["left", "right"], ["product"])
+    left, product = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, square)
+        for name in ("left", "product")
+    )
+    right = onnx.numpy_helper.from_array(np.ones(square, np.float32), "right")
+    graph = helper.make_graph([node], "product", [left], [product], [right])
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), folder / "product")
+    return open_session(folder / "product", 1)
+
+
+def measure(stands: list[Stand], session: ort.InferenceSession) -> float:
     """Let all models and the matrix product take turns.
 
     Args:
         stands: The models; their times are filled in.
+        session: Of the matrix product.
 
     Returns:
         Multiply-accumulates per second of the fastest matrix product.
     """
     rng = np.random.default_rng(0)
-    left, right = torch.rand(2, _PRODUCT, _PRODUCT)
+    left = {"left": np.ones((_PRODUCT, _PRODUCT), np.float32)}
     product_ms = []
     for _ in range(_ROUNDS):
-        product_ms.append(timed_ms(lambda: left @ right))
+        product_ms.append(timed_ms(lambda: session.run(["product"], left)))
         for stand in stands:
             stand.round(rng)
     return float(_PRODUCT**3 / min(product_ms) * 1000)
@@ -167,8 +193,7 @@ def peak_memory_mb(path: Path) -> float:
         path: Folder of the bundle.
     """
     weigh = [sys.executable, "-c", _WEIGH, str(path)]
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes here
-    return int(subprocess.run(weigh, check=True, capture_output=True).stdout) / unit
+    return int(subprocess.run(weigh, check=True, capture_output=True).stdout) / 1024
 
 
 def show(stands: list[Stand], peak: float, memory: list[float]) -> None:
@@ -179,29 +204,27 @@ def show(stands: list[Stand], peak: float, memory: list[float]) -> None:
         peak: Multiply-accumulates per second of the matrix product.
         memory: Peak memory of each model in MB.
     """
-    title = f"one core, one stream; least (mean) of {_ROUNDS}"
-    columns = ("model", "parameters", "MMAC frame", "window", "frame, ms", "head, ms")
-    table = Table(*columns, "new window, ms", "of the floor", "memory", title=title)
+    title = f"one core, one stream; least of {_ROUNDS}"
+    table = Table("model", "parameters", "MMAC", "frame", "head", title=title)
+    for column in ("new window (mean)", "of floor", "memory"):
+        table.add_column(column)
     for stand, megabytes in zip(stands, memory, strict=True):
         manifest = stand.bundle.manifest
         floor_ms = stand.step_macs() / peak * 1000
         table.add_row(
             stand.bundle.name,
             f"{manifest['parameters'] / 1e6:.2f} M",
-            f"{manifest['macs_per_frame'] / 1e6:.1f}",
-            f"{manifest['macs_per_window'] / 1e6:.1f}",
-            *(least_and_mean(times) for times in (stand.frame_ms, stand.window_ms, stand.step_ms)),
+            f"{manifest['macs_per_frame'] / 1e6:.1f} + {manifest['macs_per_window'] / 1e6:.1f}",
+            f"{min(stand.frame_ms):.2f}",
+            f"{min(stand.window_ms):.2f}",
+            f"{min(stand.step_ms):.2f} ms ({statistics.fmean(stand.step_ms):.2f})",
             f"{min(stand.step_ms) / floor_ms:.1f} x",
             f"{megabytes:.0f} MB",
         )
-    Console().print(table)
+    Console(width=100).print(table)
+    print("MMAC: per frame + per window; a new window is its new frames and the head")
     load = f"; load of the machine {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"matrix product of {_PRODUCT}: {2 * peak / 1e9:.0f} GFLOP/s{load}")
-
-
-def least_and_mean(times_ms: list[float]) -> str:
-    """Write what was measured."""
-    return f"{min(times_ms):.2f} ({statistics.fmean(times_ms):.2f})"
 
 
 if __name__ == "__main__":

@@ -272,7 +272,7 @@ class EventRule:
     """
 
     enter: float = Field(
-        default=0.7, gt=0, le=1, description="smoothed score at which an action is reported"
+        default=0.5, gt=0, le=1, description="smoothed score at which an action is reported"
     )
     exit: float = Field(
         default=0.2,

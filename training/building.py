@@ -212,9 +212,19 @@ def _training_facts(run: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str
         "date": datetime.now(UTC).date().isoformat(),
         "seed": run["config"]["seed"],
         "code": run["code"],
-        "command": kept["plan"]["command"],
+        "command": _command(run, kept["plan"]["command"]),
         "seconds": run["seconds"],
         "hardware": f"{platform.machine()}, {run['config']['hardware']['threads']} threads",
         "config": run["config"],
         **({"start": run["start"]} if "start" in run else {}),
     }
+
+
+def _command(run: Mapping[str, Any], command: str) -> str:
+    """Say, too, how many runs the weights went through: each is under ``start`` of the next."""
+    runs, start = 1, run.get("start", {})
+    while "config" in start:
+        runs, start = runs + 1, start.get("start", {})
+    if runs == 1:
+        return command
+    return f"{command}, in {runs} runs of which each began with the last one's weights (`start`)"

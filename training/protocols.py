@@ -144,8 +144,9 @@ def _window_scores(net: ActionNet, sample: Sample, protocol: Protocol) -> NDArra
 
 def _held(sample: Sample, least_s: float) -> Sample:
     """Hold the last picture of a video that is shorter than a window."""
-    period_s = float(sample.times_s[-1] - sample.times_s[-2])
-    missing = max(0, int(np.ceil((least_s - sample.duration_s) / period_s)))
+    # The mean: the last two times of a file may be one and the same.
+    period_s = float(sample.times_s[-1]) / (len(sample.times_s) - 1)
+    missing = max(0, int(np.ceil((least_s - float(sample.times_s[-1])) / period_s)))
     held = np.repeat(sample.frames[-1:], missing, axis=0)
     times_s = sample.times_s[-1] + period_s * np.arange(1, missing + 1)
     return replace(
@@ -197,7 +198,7 @@ PROTOCOLS = {
         labels=INTERACTIONS,
         fold_of=_sequences,
         part_of=lambda sample: f"UT-Interaction {sample.key.split('/')[1]}",
-        config=_config(len(INTERACTIONS), 400, 0.8, ClipShape(fps=8.0)),
+        config=_config(len(INTERACTIONS), 300, 0.8, ClipShape(fps=8.0)),
     ),
     "fights": Protocol(
         load=lambda options: load_fights(find_data(options.root, "fight"), options.frames),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,8 @@ from training.samples import FrameCache, Sample
 pytest.importorskip("torch", reason="training needs the [train] extra")
 
 # pylint: disable=wrong-import-position,ungrouped-imports  # these import torch, which may be missing
+from stack.commands.training import train as train_command
+from training.config_file import config_from_dict
 from training.figures.video import Coding, write_video
 from training.finetune import Naming, bundle_name, check_config, own_config, own_plan
 from training.own_data import HELD_STILL, OwnData, cut_scenes, load, prepare
@@ -63,7 +67,7 @@ def test_groups_are_divided_and_the_background_comes_last() -> None:
     assert all(len(parts) == 1 for parts in _parts_by_group(own).values())
     assert [own.count("wave", part) for part in ("train", "validation", "test")] == [8, 2, 2]
     assert own.judged_part == "test"
-    assert own.notes == ()
+    assert not own.notes
     assert prepare(_clips("wave", "none", "bend")) == own
 
 
@@ -177,7 +181,7 @@ def test_without_recorded_background_validation_sees_pictures_held_still(tmp_pat
             write_video(path, frames, Coding((32, 32), 25.0))
             part = "validation" if number == 0 else "train"
             videos.append(_clip(label, number, part=part, path=path))
-    videos[1].path.write_bytes(b"no video") if videos[1].path else None
+    (tmp_path / "wave1.mp4").write_bytes(b"no video")
     own = OwnData(make_dataset("mine", videos), "none", ())
     data = load(own, "mine", FrameCache(tmp_path / "cache", 32, 32))
     assert data.labels == ("bend", "wave", "none")
@@ -242,3 +246,19 @@ def test_names_of_bundles_are_names_of_folders(tmp_path: Path) -> None:
     for name in ("", "../up", "a b", ".hidden", "x" * 65):
         with pytest.raises(ConfigError, match="cannot be called"):
             bundle_name(name, tmp_path)
+
+
+def test_the_page_names_keys_and_options_that_exist() -> None:
+    """Every setting that docs/train-your-own.md recommends is accepted."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "train-your-own.md").read_text("utf-8")
+    base = own_config(_DRAWN, prepare(_clips("wave", "bend")))
+    snippets = re.findall(r"`([a-z]+: [^`]+)`", page) + re.findall(
+        r"# gestures.yaml\n(.*?)```", page, re.S
+    )
+    taken = [yaml.safe_load(text) for text in snippets if not text.startswith("model:")]
+    assert len(taken) >= 8
+    for tree in taken:
+        config_from_dict(tree, base)
+    options = set(re.findall(r"--[a-z]+", page.partition("## 4. Train")[2].partition("## 5.")[0]))
+    known = {flag for parameter in train_command.params for flag in parameter.opts}
+    assert options <= known

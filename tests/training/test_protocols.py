@@ -49,7 +49,9 @@ def test_a_fold_is_tested_by_what_learned_from_the_others(
     squares: list[Sample], tmp_path: Path
 ) -> None:
     """Its clips and no others, with scores that sum to one; `none` is no answer."""
-    short = replace(squares[0], frames=squares[0].frames[:5], times_s=squares[0].times_s[:5])
+    # Some files end with two frames of one time.
+    times_s = np.array([0.0, 0.04, 0.08, 0.12, 0.12])
+    short = replace(squares[0], frames=squares[0].frames[:5], times_s=times_s)
     protocol = _protocol([short, *squares[1:]])
     assert count_folds(protocol, DataOptions()) == 4
     with Progress(console=Console(quiet=True)) as progress:
