@@ -2,13 +2,13 @@
 
     python -m benchmarks.endurance [HOURS [smooth|rough]]
 
-The demo clip is looped by a camera of 25 frames/s for a smooth day and then for a rough one, whose
-frames get lost, fall silent, jump in time and lose their connection about once a minute. Every
-frame passes the real sampler, the real ring and head as one stream of the engine, and the real
-message and event logic; only video decoding and the broker are left out. The encoder has no memory,
-so a frame of the loop that follows on its predecessor has the features it always had: they are
-computed once, and every 2,000th time again for comparison. All other frames (where a run begins,
-after a hole) are truly encoded.
+A camera of twice the frame rate that the model samples shows the demo clip in a loop, for a smooth
+day and then for a rough one, whose frames get lost, fall silent, jump in time and lose their
+connection about once a minute. Every frame passes the real sampler, the real ring and head as one
+stream of the engine, and the real message and event logic; only video decoding and the broker are
+left out. The encoder has no memory, so a frame of the loop that follows on its predecessor has the
+features it always had: they are computed once, and every 2,000th time again for comparison. All
+other frames (where a run begins, after a hole) are truly encoded.
 
 Each window whose sixteen frames are sixteen in a row of the loop must have, bit for bit, the scores
 that these frames had before the day began. Every window must lie on the grid that began with its
@@ -44,7 +44,6 @@ from stack.sources import sampling_of
 from streaming.files import read_frames
 from streaming.sampler import FrameSampler
 
-_CAMERA_FPS = 25
 _TICKS = 90_000  # per second, as RTP and MPEG-TS count media time
 _WRAP = 2**33  # where MPEG-TS begins to count anew
 _UTC = 1_763_634_000.0
@@ -70,26 +69,32 @@ class Tick:
     reconnected: bool = False
 
 
-def smooth_day(hours: float) -> Iterator[Tick]:
-    """Every frame, on time."""
-    for number in range(round(hours * 3600 * _CAMERA_FPS)):
-        yield Tick(number, number * (_TICKS // _CAMERA_FPS) / _TICKS)
+def smooth_day(hours: float, fps: float) -> Iterator[Tick]:
+    """Every frame, on time.
+
+    Args:
+        hours: Length of the day.
+        fps: Frames per second of the camera.
+    """
+    for number in range(round(hours * 3600 * fps)):
+        yield Tick(number, number * round(_TICKS / fps) / _TICKS)
 
 
-def rough_day(hours: float, seed: int = 0, every_s: float = 60.0) -> Iterator[Tick]:
+def rough_day(hours: float, fps: float, every_s: float = 60.0, seed: int = 0) -> Iterator[Tick]:
     """The same with troubles.
 
     Args:
         hours: Length of the day.
-        seed: Start of all chance.
+        fps: Frames per second of the camera.
         every_s: Mean time between two troubles.
+        seed: Start of all chance.
     """
     rng = np.random.default_rng(seed)
-    step, total = _TICKS // _CAMERA_FPS, round(hours * 3600 * _CAMERA_FPS)
+    step, total = round(_TICKS / fps), round(hours * 3600 * fps)
     number = offset = 0
     reconnected = False
     while number < total:
-        quiet = 1 + int(rng.exponential(every_s) * _CAMERA_FPS)
+        quiet = 1 + int(rng.exponential(every_s) * fps)
         for _ in range(min(quiet, total - number)):
             yield Tick(number, (number * step + offset) / _TICKS, reconnected)
             number, reconnected = number + 1, False
@@ -248,6 +253,7 @@ class Day:
         self._pictures = pictures
         self._spec = window_spec(model.bundle, settings)
         self._sampler = FrameSampler(self._spec.period_s)
+        self.camera_fps = 2 / self._spec.period_s
         self._memory = model.new_stream(self._spec)
         self._origin: SampledFrame | None = None
         # Its thread is not started: the day calls in its place, as fast as it can.
@@ -264,7 +270,7 @@ class Day:
             if place.index is None:
                 continue
             picture = self._pictures[tick.number // 2 % len(self._pictures)]
-            at = _UTC + tick.number / _CAMERA_FPS
+            at = _UTC + tick.number / 2 * self._spec.period_s
             times = (place.pts_s, at, Clock.RTCP, 0.0, time.monotonic())
             self._pass(SampledFrame(picture, place.index, place.run, *times))
 
@@ -314,20 +320,21 @@ def memory_mb() -> float:
     return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def run_day(name: str, day: Day, ticks: Iterator[Tick], total: int) -> bool:
+def run_day(name: str, day: Day, ticks: Iterator[Tick], hours: float) -> bool:
     """Let a day pass and print how it went.
 
     Args:
         name: Of the day.
         day: A stream.
         ticks: Frames of the camera.
-        total: How many, about.
+        hours: How long.
 
     Returns:
         Whether all was well.
     """
     started = time.monotonic()
-    day.live(islice(ticks, 60 * _CAMERA_FPS))  # a minute until every cache is warm
+    total, minute = round(hours * 3600 * day.camera_fps), round(60 * day.camera_fps)
+    day.live(islice(ticks, minute))  # a minute until every cache is warm
     held = [memory_mb()]
     table = Table("of the day", "sampled frames", "windows", "memory", title=name)
     for quarter in range(_REPORTS + 1):
@@ -380,11 +387,12 @@ def main() -> int:
     bundle = open_bundle(Settings().model)
     pictures = load_pictures(bundle)
     model = LoopModel(bundle, pictures)
-    total = round(hours * 3600 * _CAMERA_FPS)
     print(f"{bundle.model_id}; a loop of {len(pictures)} frames; {hours:g} h")
     days = {"smooth": smooth_day, "rough": rough_day}
     well = [
-        run_day(f"a {name} day", Day(model, pictures), days[name](hours), total)
+        run_day(
+            f"a {name} day", day := Day(model, pictures), days[name](hours, day.camera_fps), hours
+        )
         for name in sys.argv[2:] or days
     ]
     print(f"{model.encoded:,} frames truly encoded, {model.differing} of the loop's differ")

@@ -198,14 +198,14 @@ PROTOCOLS = {
         labels=INTERACTIONS,
         fold_of=_sequences,
         part_of=lambda sample: f"UT-Interaction {sample.key.split('/')[1]}",
-        config=_config(len(INTERACTIONS), 300, 0.8, ClipShape(fps=8.0)),
+        config=_config(len(INTERACTIONS), 240, 0.8, ClipShape(fps=8.0)),
     ),
     "fights": Protocol(
         load=lambda options: load_fights(find_data(options.root, "fight"), options.frames),
         labels=("fight", "no_fight"),
         fold_of=_in_turn,
         part_of=lambda sample: "fights",
-        config=replace(_config(2, 160, 0.7, ClipShape()), mixture=Mixture(none=0.05, joined=0.0)),
+        config=replace(_config(2, 120, 0.8, ClipShape()), mixture=Mixture(none=0.05, joined=0.0)),
     ),
 }
 """Protocols by name."""
