@@ -17,6 +17,8 @@ MAX_SPANS = 400
 
 # The publisher announces every loop. One announcement may be lost, so the truth is repeated once;
 # after that it is old: a retained message that outlived its publisher.
+# No video is shorter than a frame; of one that claims to be, loops could not be counted.
+_SHORTEST_S = 1e-3
 _LOOPS_WITHOUT_NEWS = 2
 
 
@@ -58,7 +60,7 @@ def lay_out(truths: Sequence[TruthMessage], start_s: float, end_s: float) -> lis
 
 def _loops(truth: TruthMessage, start_s: float, end_s: float) -> Iterator[TruthSpan]:
     """Spans of the loops of one announcement that touch ``[start_s, end_s)``."""
-    if truth.duration_s <= 0 or end_s <= max(start_s, truth.started_at):
+    if truth.duration_s < _SHORTEST_S or end_s <= max(start_s, truth.started_at):
         return
     first = max(0, math.floor((start_s - truth.started_at) / truth.duration_s))
     for loop in range(first, _LOOPS_WITHOUT_NEWS):

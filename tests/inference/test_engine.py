@@ -87,7 +87,8 @@ def test_live_scores_equal_offline_scores_and_streams_do_not_mix(model: Runtime)
     for frames in zip(*(make_frames(model, 60, seed) for seed in range(3)), strict=True):
         for name, frame in zip(names, frames, strict=True):
             engine.submit(name, frame)
-    wait_for(lambda: all(len(got.windows[n]) == 23 for n in names), "windows of three streams")
+    count = (60 - spec.frames) // spec.stride + 1
+    wait_for(lambda: all(len(got.windows[n]) == count for n in names), "windows of three streams")
     engine.stop()
     for seed, name in enumerate(names):
         offline = list(score_frames(model, spec, make_frames(model, 60, seed)))
@@ -129,10 +130,10 @@ def test_overload_drops_whole_windows_and_counts_them() -> None:
 
 def test_a_removed_stream_says_nothing_more(model: Runtime) -> None:
     spec, got, name = spec_of(model), Collector(), StreamName("cam")
-    engine = Engine(model, spec, got)
+    engine = Engine(model, spec, got, max_lag_s=100)
     engine.add(name)
     engine.start()
-    for frame in make_frames(model, 20, seed=0):
+    for frame in make_frames(model, spec.frames + 2 * spec.stride, seed=0):
         engine.submit(name, frame)
     wait_for(lambda: len(got.windows[name]) == 3, "three windows")
     engine.remove(name)

@@ -113,7 +113,8 @@ def test_a_stream_tells_labels_states_and_scores(worker: Worker, record: Record)
     first = record.all_scores[0]
     assert sum(first.scores.values()) == pytest.approx(1.0, abs=0.01)
     assert first.top.score == max(first.scores.values())
-    assert first.media.end - first.media.start == pytest.approx(1.28)
+    window_s = worker.model.bundle.input.window_s
+    assert first.media.end - first.media.start == pytest.approx(window_s)
     assert worker.statuses()[0].resolution == "640x360"
 
 
