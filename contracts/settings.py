@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from contracts.errors import ConfigError
 from contracts.messages import EventRule
+from contracts.yaml_file import read_yaml
 
 ENV_PREFIX = "ACTIONSTREAM_"
 DEFAULT_FILE = Path("actionstream.yaml")
@@ -140,7 +141,7 @@ class EventSettings(_Section):
     """From scores to events."""
 
     smoothing_s: float = Field(
-        0.15, ge=0, le=60, description="time constant of the scores' smoothing"
+        0.2, ge=0, le=60, description="time constant of the scores' smoothing"
     )
     rule: EventRule = Field(EventRule(), description="rule for every label without one of its own")
     labels: dict[str, EventRule] = Field({}, description="rules by label")
@@ -284,17 +285,7 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         if not DEFAULT_FILE.exists():
             return {}
         file = DEFAULT_FILE
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"Cannot read the settings file {file}: {exc.strerror}.") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(exc).split())}") from exc
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{file} must hold keys and values, not a {type(tree).__name__}.")
-    return tree
+    return read_yaml(file)
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], Any]]:

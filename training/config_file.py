@@ -15,6 +15,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.errors import ConfigError
+from contracts.yaml_file import read_yaml
 from inference.models.frame_encoder import SIZES
 from training.config import TrainConfig
 
@@ -47,7 +48,7 @@ def read_config(file: Path, base: TrainConfig | None = None) -> TrainConfig:
         ConfigError: No such file, no YAML, an unknown key (named with the nearest known one), or a
             value that is not accepted (named with what is).
     """
-    return config_from_dict(_read_tree(file), base, origin=str(file))
+    return config_from_dict(read_yaml(file, _Loader), base, origin=str(file))
 
 
 def config_from_dict(
@@ -139,21 +140,6 @@ def _attribute_help(section: Any) -> dict[str, str]:
     _, _, listed = (inspect.getdoc(section) or "").partition("Attributes:\n")
     joined = re.sub(r"\n {8,}", " ", listed)
     return dict(re.findall(r"^ {4}(\w+): (.+)$", joined, re.MULTILINE))
-
-
-def _read_tree(file: Path) -> dict[str, Any]:
-    try:
-        # The loader is the safe one with one more way to write a number.
-        tree = yaml.load(file.read_text(encoding="utf-8"), _Loader)
-    except OSError as exc:
-        raise ConfigError(f"Cannot read the configuration {file}: {exc.strerror}.") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(exc).split())}") from exc
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{file} must hold keys and values, not a {type(tree).__name__}.")
-    return tree
 
 
 def _with_size_spelt_out(tree: Mapping[str, Any], origin: str) -> Mapping[str, Any]:

@@ -194,7 +194,7 @@ FIGHT = Recipe(
         optimizer=OptimizerConfig(learning_rate=1e-3),
         schedule=ScheduleConfig(coarse=0.5),
         validation=ValidationConfig(every=50),
-        steps=400,
+        steps=300,
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from contracts.messages import EventRule
 from contracts.settings import EventSettings
+from inference.bundle import find_bundle
 from inference.events import EventChange, EventOptions, EventTracker, find_segments
 
+MODELS = Path(__file__).resolve().parents[2] / "models"
 LABELS = ("none", "walk", "run")
 STEP = 0.16
 
@@ -25,13 +28,15 @@ def make_tracker(smoothing_s: float = 0.0, **rule: float) -> EventTracker:
     return EventTracker(LABELS, ["none"], options, new_id=lambda: next(ids))
 
 
-def feed(tracker: EventTracker, walk: list[float], start: float = 0.0) -> list[EventChange]:
+def feed(
+    tracker: EventTracker, walk: list[float], start: float = 0.0, step: float = STEP
+) -> list[EventChange]:
     """Feed the score of `walk` at the stride; `none` takes the rest."""
     return [
         change
         for i, score in enumerate(walk)
         for change in tracker.update(
-            start + i * STEP, np.array([1 - score, score, 0.0], np.float32)
+            start + i * step, np.array([1 - score, score, 0.0], np.float32)
         )
     ]
 
@@ -70,8 +75,9 @@ def test_a_score_that_never_was_sure_is_no_event() -> None:
 
 def test_by_default_no_single_window_makes_an_event() -> None:
     options = EventOptions.from_settings(EventSettings())
-    assert not feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 0.0, 0.0])
-    (new,) = feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 1.0])
+    stride_s = find_bundle("everyday", MODELS).input.stride_s
+    assert not feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 0.0, 0.0], step=stride_s)
+    (new,) = feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 1.0], step=stride_s)
     assert new.label == "walk"
 
 

@@ -15,6 +15,7 @@ from training.datasets.checking.balance import ClassCount, parts_of
 from training.datasets.checking.check import Check
 from training.datasets.checking.findings import Case, Finding, Severity, count
 from training.reports.markup import element, to_html
+from training.reports.parts import cards
 
 # Bounds that keep the file at one or two megabytes however large the dataset is.
 _MAX_PREVIEWS: Final = 120
@@ -104,26 +105,17 @@ def _overview(check: Check) -> ET.Element:
         for item in check.items
         if item.measures and item.measures.info
     )
-    cards = element("div", class_="cards")
-    for name, value, detail in (
-        ("Videos", f"{len(videos):,}", f"{at_hand:,} looked into, {seconds / 60:,.1f} minutes"),
-        ("Groups", f"{len({video.group for video in videos}):,}", ", ".join(parts_of(videos))),
-        ("Classes", f"{len(check.classes):,}", f"{_segments(check):,} annotations"),
-        *(
-            (heading, str(check.number(severity)), meaning)
-            for severity, (_, heading, meaning) in _HEADINGS.items()
-        ),
-    ):
-        cards.append(
-            element(
-                "div",
-                element("div", name, class_="name"),
-                element("div", value, class_="value"),
-                element("div", detail, class_="detail"),
-                class_="card",
-            )
-        )
-    return cards
+    return cards(
+        [
+            ("Videos", f"{len(videos):,}", f"{at_hand:,} looked into, {seconds / 60:,.1f} minutes"),
+            ("Groups", f"{len({video.group for video in videos}):,}", ", ".join(parts_of(videos))),
+            ("Classes", f"{len(check.classes):,}", f"{_segments(check):,} annotations"),
+            *(
+                (heading, str(check.number(severity)), meaning)
+                for severity, (_, heading, meaning) in _HEADINGS.items()
+            ),
+        ]
+    )
 
 
 def _segments(check: Check) -> int:
