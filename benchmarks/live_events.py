@@ -90,7 +90,7 @@ def main() -> None:
     model = open_model(ModelSettings(name=given.model))
     options = StreamOptions(root=given.data, count=given.count)
     scored = [*score_streams(model, given.part, options), *score_others(model, given)]
-    console = Console(width=140)
+    console = Console(width=240 if given.curve else 140)
     settings = EventSettings()
     console.print(f"{model.bundle.model_id}, {given.part}", highlight=False)
     console.print(by_group(model.bundle, scored, settings))
@@ -188,7 +188,7 @@ def curve(bundle: Bundle, scored: Sequence[Scored]) -> Table:
         for column in (f"{name}: mAP@0.5", "latency", "p95", "missed", "false/h"):
             table.add_column(column)
     table.add_column("others: false/h")
-    for smoothing_s, enter in itertools.product((0.0, 0.15, 0.3, 0.5), (0.5, 0.7, 0.9)):
+    for smoothing_s, enter in itertools.product((0.0, 0.15, 0.2, 0.3, 0.5), (0.5, 0.7, 0.9)):
         settings = EventSettings(smoothing_s=smoothing_s, rule=EventRule(enter=enter))
         results = judge(bundle, scored, settings)
         cells = [f"{smoothing_s:.2f} s", f"{enter}"]
