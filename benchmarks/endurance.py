@@ -40,7 +40,6 @@ from inference.stream import AnalysedStream, OnFrame, OnStatus, Source, StreamPa
 from inference.worker import window_spec
 from stack.broadcast import DEMO_CLIP
 from stack.models import open_bundle
-from stack.sources import sampling_of
 from streaming.files import read_frames
 from streaming.sampler import FrameSampler
 
@@ -312,7 +311,7 @@ def load_pictures(bundle: Bundle, limit: int | None = None) -> list[NDArray[np.u
         bundle: The model.
         limit: Greatest number of frames.
     """
-    return [frame.image for frame in islice(read_frames(DEMO_CLIP, sampling_of(bundle)), limit)]
+    return [frame.image for frame in islice(read_frames(DEMO_CLIP, bundle.input.sampling), limit)]
 
 
 def memory_mb() -> float:

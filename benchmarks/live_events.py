@@ -30,7 +30,7 @@ from rich.table import Table
 
 from contracts.messages import EventRule
 from contracts.settings import EventSettings, ModelSettings
-from contracts.types import Annotation, SampledFrame, Sampling, WindowScores
+from contracts.types import Annotation, SampledFrame, WindowScores
 from inference.bundle import Bundle
 from inference.engine import score_frames
 from inference.runtime import ActionModel
@@ -106,7 +106,7 @@ def score_streams(model: ActionModel, part: str, options: StreamOptions) -> Iter
         streams = load_streams(dataset, part, options)
         for stream in track(streams, dataset, total=None, transient=True):
             small = resized(stream, size.width, size.height)
-            windows = score(model, sample_frames(small, sampling(model)))
+            windows = score(model, sample_frames(small, model.bundle.input.sampling))
             known = tuple(s for s in stream.segments if s.label in model.bundle.label_names)
             yield Scored(stream.key, dataset, stream.duration_s, known, windows)
 
@@ -114,21 +114,19 @@ def score_streams(model: ActionModel, part: str, options: StreamOptions) -> Iter
 def score_others(model: ActionModel, given: argparse.Namespace) -> Iterator[Scored]:
     """Score video in which none of the actions occurs."""
     walking = find_data(given.data, "clips") / "one-by-one-person-detection.mp4"
-    windows = score(model, read_frames(walking, sampling(model)))
+    windows = score(model, read_frames(walking, model.bundle.input.sampling))
     yield Scored(_WALKING, _WALKING, windows[-1].media.end, (), windows)
     size = model.bundle.input
     options = DataOptions(root=given.data, width=size.width, height=size.height)
     for dataset in _MAY_OCCUR:
         for clip in load_dataset(dataset, given.part, options) if dataset != _WALKING else ():
-            windows = score(model, sample_frames(clip, sampling(model)))
+            windows = score(model, sample_frames(clip, model.bundle.input.sampling))
             yield Scored(clip.key, dataset, clip.duration_s, (), windows)
 
 
 def score(model: ActionModel, frames: Iterable[SampledFrame]) -> tuple[WindowScores, ...]:
     """Score every window of a video."""
-    wanted = model.bundle.input
-    spec = WindowSpec(wanted.frames, wanted.stride, 1 / wanted.fps)
-    return tuple(score_frames(model, spec, frames))
+    return tuple(score_frames(model, WindowSpec.of(model.bundle.input), frames))
 
 
 def judge(
@@ -228,12 +226,6 @@ def _only(stream: LiveStream, label: str) -> LiveStream:
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} s"
-
-
-def sampling(model: ActionModel) -> Sampling:
-    """What the model wants to see of a video."""
-    wanted = model.bundle.input
-    return Sampling(wanted.fps, wanted.width, wanted.height)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.live_events import TIOUS, figures, sampling, score
+from benchmarks.live_events import TIOUS, figures, score
 from contracts.settings import EventSettings, ModelSettings
 from inference.runtime import ActionModel
 from stack.models import open_model
@@ -111,7 +111,7 @@ def hear(listener: Listener, video: Video) -> LiveStream:
 def follow(model: ActionModel, video: Video) -> LiveStream:
     """Follow the same file offline."""
     assert video.path is not None
-    windows = score(model, read_frames(video.path, sampling(model)))
+    windows = score(model, read_frames(video.path, model.bundle.input.sampling))
     events = follow_events(model.bundle, windows, EventSettings())
     return LiveStream(video.name, video.duration_s or 0.0, video.annotations, events)
 

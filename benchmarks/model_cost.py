@@ -28,10 +28,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from inference.bundle import Bundle, Label, ModelInput
+from inference.bundle import SHIPPED, Bundle, Label, ModelInput
 from inference.models.frame_encoder import SIZES, ActionNet, FrameEncoderConfig
 from inference.runtime import Runtime, open_session
-from stack.models import SHIPPED
 from training.export import BundleFacts, export_bundle
 
 _ROUNDS = 200

@@ -25,7 +25,6 @@ from inference.runtime import Runtime
 from inference.worker import window_spec
 from stack.broadcast import DEMO_CLIP
 from stack.models import open_bundle
-from stack.sources import sampling_of
 from streaming.files import read_frames
 
 _REPEATS = 5
@@ -36,7 +35,7 @@ def main() -> None:
     video = Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO_CLIP
     settings = Settings()
     model = Runtime(open_bundle(settings.model))
-    sampling, spec = sampling_of(model.bundle), window_spec(model.bundle, settings)
+    sampling, spec = model.bundle.input.sampling, window_spec(model.bundle, settings)
     frames = list(read_frames(video, sampling))
     steps: dict[str, Callable[[], object]] = {
         "decode alone": lambda: decode(video),

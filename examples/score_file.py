@@ -11,7 +11,6 @@ from contracts.settings import Settings
 from inference.prediction import predict, score_video
 from inference.worker import window_spec
 from stack.models import open_model
-from stack.sources import sampling_of
 from streaming.files import read_frames
 
 
@@ -19,7 +18,7 @@ def main() -> None:
     """Print the strongest class, and every action with its time."""
     settings = Settings()
     model = open_model(settings.model)
-    frames = read_frames(sys.argv[1], sampling_of(model.bundle))
+    frames = read_frames(sys.argv[1], model.bundle.input.sampling)
     scored = score_video(model, window_spec(model.bundle, settings), frames)
     found = predict(model.bundle, scored, settings.events)
     print(f"{found.label} {found.probability:.0%}")

@@ -16,10 +16,13 @@ from types import MappingProxyType
 from typing import Any
 
 from contracts.errors import BundleError
-from contracts.types import TimeSpan
+from contracts.types import Sampling, TimeSpan
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
+
+SHIPPED = Path(__file__).resolve().parents[1] / "models"
+"""Bundles that ship: beside the packages, in a checkout as in an installed wheel."""
 GRAPHS = ({"encoder", "head"}, {"step"}, {"clip"})
 """Sets of graphs that can be run: features per frame and a window of them to scores; a frame and
 the state to scores and the state; a window of frames to scores."""
@@ -71,6 +74,11 @@ class ModelInput:
     def stride_s(self) -> float:
         """Seconds between the starts of two windows."""
         return self.stride / self.fps
+
+    @property
+    def sampling(self) -> Sampling:
+        """Frames to take of a video."""
+        return Sampling(self.fps, self.width, self.height)
 
     def moment_of(self, window: TimeSpan) -> float:
         """Return the time that the scores of a window speak of, by the clock of its span."""

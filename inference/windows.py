@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.types import SampledFrame, TimeSpan
+from inference.bundle import ModelInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class WindowSpec:
     stride: int
     period_s: float
     min_filled: float = 0.5
+
+    @classmethod
+    def of(cls, shape: ModelInput, min_filled: float = 0.5) -> WindowSpec:
+        """Windows as a model wants them."""
+        return cls(shape.frames, shape.stride, 1.0 / shape.fps, min_filled)
 
     @property
     def span_s(self) -> float:

@@ -54,10 +54,7 @@ class Discovery:
 
 def window_spec(bundle: Bundle, settings: Settings) -> WindowSpec:
     """Windows of a model under the settings in force."""
-    shape = bundle.input
-    spec = WindowSpec(
-        shape.frames, shape.stride, 1.0 / shape.fps, min_filled=settings.engine.min_filled
-    )
+    spec = WindowSpec.of(bundle.input, settings.engine.min_filled)
     return spec.with_stride(settings.engine.stride_s)
 
 

@@ -6,14 +6,11 @@ from pathlib import Path
 
 from contracts.errors import BundleError
 from contracts.settings import ModelSettings
-from inference.bundle import MANIFEST, Bundle, find_bundle
+from inference.bundle import MANIFEST, SHIPPED, Bundle, find_bundle
 from inference.loading import load_model
 from inference.runtime import ActionModel
 from training.download import user_cache
 from training.published import published_models
-
-SHIPPED = Path(__file__).resolve().parents[1] / "models"
-"""Beside the packages, in a checkout as in an installed wheel."""
 
 
 def pulled_dir() -> Path:

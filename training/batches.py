@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 import cv2
@@ -19,7 +20,7 @@ from training.clips import ClipMixer
 from training.config import TrainConfig
 from training.data import NONE
 from training.mixing import mix_batch
-from training.samples import Sample
+from training.samples import Sample, fingerprint
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Clips (B, T + 1, H, W, 3) uint8 RGB, targets (B, classes) and marks (B, 3), both float32."""
@@ -27,7 +28,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 _AHEAD = 4
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Data:
     """Samples of a run.
 
@@ -42,6 +43,11 @@ class Data:
     train: Sequence[Sample]
     validation: Sequence[Sample]
     background: str = NONE
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all samples; it reads every pixel, once."""
+        return fingerprint([*self.train, *self.validation])
 
 
 @contextmanager

@@ -108,7 +108,8 @@ def build_bundle(
         ActionstreamError: Interrupted; the message says how to go on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"plan": asdict(plan), "data": describe([*data.train, *data.validation])}
+    described = {"sources": describe([*data.train, *data.validation]), "sha256": data.sha256}
+    facts = {"plan": asdict(plan), "data": described}
     write_text(folder / PLAN_FILE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     with training_progress(quiet) as progress:
         result = train(data, config, folder, progress=progress)

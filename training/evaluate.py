@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from contracts.types import Annotation, Sampling
+from contracts.types import Annotation, WindowScores
 from inference.bundle import Bundle
 from inference.engine import score_frames
 from inference.loading import load_model
@@ -37,6 +37,11 @@ class ScoredWindow:
     start_s: float
     end_s: float
     scores: tuple[float, ...]
+
+    @classmethod
+    def from_scores(cls, scored: WindowScores) -> ScoredWindow:
+        """Take what the engine says of a window."""
+        return cls(scored.media.start, scored.media.end, tuple(map(float, scored.scores)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,11 +254,10 @@ def score_sample(model: ActionModel, sample: Sample) -> list[ScoredWindow]:
         The windows in order; none if the video is shorter than one.
     """
     wanted = model.bundle.input
-    spec = WindowSpec(wanted.frames, wanted.stride, 1 / wanted.fps)
-    frames = sample_frames(sample, Sampling(wanted.fps, wanted.width, wanted.height))
+    frames = sample_frames(sample, wanted.sampling)
     return [
-        ScoredWindow(scored.media.start, scored.media.end, tuple(map(float, scored.scores)))
-        for scored in score_frames(model, spec, frames)
+        ScoredWindow.from_scores(scored)
+        for scored in score_frames(model, WindowSpec.of(wanted), frames)
     ]
 
 

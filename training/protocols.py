@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from inference.bundle import SHIPPED
 from inference.models.frame_encoder import ActionNet, FrameEncoderConfig
 from training.augment import AugmentConfig
 from training.batches import Data
@@ -38,7 +39,6 @@ from training.data import (
     load_interactions,
     load_weizmann,
 )
-from training.recipes import MODELS
 from training.samples import Sample
 from training.trainer import train
 from training.validation import WindowSteps, window_logits
@@ -175,7 +175,7 @@ def _config(classes: int, steps: int, coarse: float, shape: ClipShape) -> TrainC
         shape=shape,
         mixture=Mixture(none=0.5, joined=0.0),
         changes=AugmentConfig(zoom=(0.75, 1.35), soften=0.2, jpeg=0.15),
-        start=StartConfig(path=MODELS / "drawn"),
+        start=StartConfig(path=SHIPPED / "drawn"),
         optimizer=OptimizerConfig(learning_rate=2e-3),
         schedule=ScheduleConfig(coarse=coarse),
         validation=ValidationConfig(every=steps),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from inference.bundle import SHIPPED
 from inference.models.frame_encoder import FrameEncoderConfig
 from training.augment import AugmentConfig
 from training.batches import Data
@@ -25,9 +25,6 @@ from training.config import (
 )
 from training.data import FIGHT_LABELS, LABELS
 from training.samples import Sample
-
-MODELS = Path(__file__).resolve().parents[1] / "models"
-"""Where the bundles that ship lie."""
 
 _FIGURES = DataUse(
     name="drawn figures",
@@ -164,7 +161,7 @@ EVERYDAY = Recipe(
         FrameEncoderConfig(classes=len(LABELS), recent=4),
         # Two seconds hold a whole interaction; 8 frames/s are enough to tell a run from a skip.
         shape=ClipShape(fps=8.0, reference=0.9),
-        start=StartConfig(path=MODELS / "drawn"),
+        start=StartConfig(path=SHIPPED / "drawn"),
         optimizer=OptimizerConfig(learning_rate=2e-3),
         schedule=ScheduleConfig(coarse=0.6),
         validation=ValidationConfig(stride=1),
@@ -190,7 +187,7 @@ FIGHT = Recipe(
     config=TrainConfig(
         FrameEncoderConfig(classes=len(FIGHT_LABELS)),
         mixture=Mixture(none=1.0, frozen=0.1, recorded=1.0),
-        start=StartConfig(path=MODELS / "drawn"),
+        start=StartConfig(path=SHIPPED / "drawn"),
         optimizer=OptimizerConfig(learning_rate=1e-3),
         schedule=ScheduleConfig(coarse=0.5),
         validation=ValidationConfig(every=50),

@@ -74,7 +74,7 @@ def read_trained(path: Path) -> Trained:
     kept = ("config", "code", "data", "samples", "seconds", "start")
     best = max(run["history"], key=lambda entry: entry["mean"])
     return Trained(
-        config=_shape(run["config"]["net"]),
+        config=FrameEncoderConfig.from_dict(run["config"]["net"]),
         labels=tuple(run["labels"]) if "labels" in run else None,
         state=state,
         facts={**{key: run[key] for key in kept if key in run}, "best": best},
@@ -89,16 +89,11 @@ def _read_bundle(bundle: Bundle) -> Trained:
             "Start from a bundle or a run that this trainer made.",
         )
     return Trained(
-        config=_shape(shape),
+        config=FrameEncoderConfig.from_dict(shape),
         labels=bundle.label_names,
         state=load_file(bundle.path / _BUNDLE_WEIGHTS),
         facts={"bundle": bundle.model_id},
     )
-
-
-def _shape(values: Mapping[str, Any]) -> FrameEncoderConfig:
-    # Networks made before heads could tell boundaries do not say that theirs cannot.
-    return FrameEncoderConfig.from_dict({"boundaries": False, **values})
 
 
 def take_over(net: ActionNet, trained: Trained, labels: tuple[str, ...]) -> list[str]:

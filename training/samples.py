@@ -18,6 +18,7 @@ from contracts.types import Annotation, Clock, SampledFrame, Sampling
 from streaming.files import read_frames
 from streaming.pixels import FrameScaler
 from streaming.sampler import FrameSampler
+from training.download import user_cache
 
 _CACHE_VERSION = 1
 _EVERY_FRAME_FPS = 1000.0
@@ -128,8 +129,7 @@ class FrameCache:
 
 def default_cache() -> Path:
     """Return the folder for cached frames: below ``$XDG_CACHE_HOME``, else ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "actionstream" / "frames"
+    return user_cache() / "frames"
 
 
 def decode_video(path: Path, width: int, height: int) -> Frames:

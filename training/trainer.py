@@ -42,7 +42,6 @@ from training.runs import (
     write_run,
     write_text,
 )
-from training.samples import fingerprint
 from training.tracking import Tracker, open_tracker
 from training.validation import WindowSteps, calibrate, merit, score_samples
 from training.versions import code_version
@@ -247,7 +246,7 @@ def _facts(data: Data, config: TrainConfig, start: Trained | None) -> dict[str, 
         "config": _portable(config),
         "labels": list(data.labels),
         "code": code_version(),
-        "data": fingerprint([*data.train, *data.validation]),
+        "data": data.sha256,
         "samples": {"train": len(data.train), "validation": len(data.validation)},
     }
     return facts if start is None else {**facts, "start": start.facts}

@@ -24,6 +24,7 @@ from contracts.errors import ActionstreamError, ConfigError
 from contracts.types import Annotation
 from streaming.pixels import FrameScaler
 from training import figures
+from training.catalogue import FIRST_SEED
 from training.data import (
     NONE,
     UT_SPLIT,
@@ -47,8 +48,6 @@ VIDEO_SIZE = (640, 360)
 
 _WEIZMANN_SIZE, _INTERACTION_SIZE, _DRAWN_SIZE = (180, 144), (320, 192), (192, 144)
 _DRAWN_ACTION_S = 3.0
-# Drawn clips of the catalogue keep parts apart by the same numbers.
-_SEEDS_PER_PART = 1_000_000
 
 Pixels = NDArray[np.uint8]
 
@@ -213,8 +212,8 @@ def _interactions(part: str, options: StreamOptions) -> Iterator[Sample]:
 
 def _figures(part: str, options: StreamOptions) -> Iterator[Sample]:
     """One drawn person who does every action once, with idle movement between."""
-    base = _SEEDS_PER_PART * PARTS.index(part)
-    for seed in range(base + options.seed, base + options.seed + options.count):
+    first = FIRST_SEED[part] + options.seed
+    for seed in range(first, first + options.count):
         order = np.random.default_rng(seed).permutation(ACTIONS)
         shots = random_plan(tuple(map(str, order)), _DRAWN_ACTION_S, seed, _DRAWN_SIZE)
         frames = np.stack(list(figures.draw_stream(shots, _DRAWN_SIZE, FPS)))

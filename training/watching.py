@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from contracts.errors import ConfigError
 from contracts.settings import EventSettings
-from contracts.types import Sampling
 from inference.bundle import Bundle
 from inference.prediction import score_video
 from inference.runtime import ActionModel
@@ -62,15 +61,11 @@ class Watcher:
         """
         if video.path is None:
             raise ConfigError(f"The dataset has no file for the video {video.name!r}.")
-        wanted = self.bundle.input
-        frames = read_frames(video.path, Sampling(wanted.fps, wanted.width, wanted.height))
+        frames = read_frames(video.path, self.bundle.input.sampling)
         scored = score_video(self.model, self.spec, frames)
         return WatchedVideo(
             video=video,
             duration_s=scored.duration_s,
-            windows=tuple(
-                ScoredWindow(w.media.start, w.media.end, tuple(map(float, w.scores)))
-                for w in scored.windows
-            ),
+            windows=tuple(map(ScoredWindow.from_scores, scored.windows)),
             events=follow_events(self.bundle, scored.windows, self.events),
         )

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from contracts.errors import ConfigError, MissingDependencyError
-from inference.bundle import MANIFEST, Bundle, find_bundle, list_bundles
-from stack.models import SHIPPED, pulled_dir
+from inference.bundle import MANIFEST, SHIPPED, Bundle, find_bundle, list_bundles
+from stack.models import pulled_dir
 from stack.progress import show_progress
 from training.download import user_cache
 from training.published import GITHUB, PublishedModel, fetch_model, published_models

@@ -23,7 +23,6 @@ from inference.worker import window_spec
 from stack.commands.options import Resolve, model_option, with_settings
 from stack.models import open_model
 from stack.progress import Meter, show_progress
-from stack.sources import sampling_of
 from stack.terminal import show_error
 from streaming.files import probe, read_frames
 
@@ -72,7 +71,7 @@ class _Scorer:
     def score(self, video: str, meter: Meter) -> ScoredVideo:
         """Score every window of a file."""
         meter.expect(probe(video).duration_s)
-        frames = read_frames(video, sampling_of(self.model.bundle))
+        frames = read_frames(video, self.model.bundle.input.sampling)
         return score_video(self.model, self.spec, frames, meter.reach)
 
     def predict(self, scored: ScoredVideo) -> Prediction:

@@ -12,11 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.types import Clock, SampledFrame, StreamName, WindowScores
-from inference.bundle import Bundle
+from inference.bundle import SHIPPED, Bundle
 from inference.engine import Engine, measure_quality, score_frames
 from inference.runtime import Runtime
 from inference.windows import WindowSpec
-from stack.models import SHIPPED
 from tests.conftest import wait_for
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ from hypothesis import strategies as st
 
 from contracts.messages import EventRule
 from contracts.settings import EventSettings
-from inference.bundle import find_bundle
+from inference.bundle import SHIPPED, find_bundle
 from inference.events import EventChange, EventOptions, EventTracker, find_segments
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
 LABELS = ("none", "walk", "run")
 STEP = 0.16
 
@@ -75,7 +73,7 @@ def test_a_score_that_never_was_sure_is_no_event() -> None:
 
 def test_by_default_no_single_window_makes_an_event() -> None:
     options = EventOptions.from_settings(EventSettings())
-    stride_s = find_bundle("everyday", MODELS).input.stride_s
+    stride_s = find_bundle("everyday", SHIPPED).input.stride_s
     assert not feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 0.0, 0.0], step=stride_s)
     (new,) = feed(EventTracker(LABELS, ["none"], options), [0.0, 1.0, 1.0], step=stride_s)
     assert new.label == "walk"

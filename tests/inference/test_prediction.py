@@ -12,11 +12,10 @@ from contracts.errors import NotAVideoError
 from contracts.prediction import Prediction
 from contracts.settings import EventSettings
 from contracts.types import Clock, SampledFrame
-from inference.bundle import Bundle
+from inference.bundle import SHIPPED, Bundle
 from inference.prediction import predict, score_video
 from inference.runtime import Runtime
 from inference.windows import WindowSpec
-from stack.models import SHIPPED
 
 SPEC = WindowSpec(16, 2, 0.08)
 

@@ -24,11 +24,10 @@ from contracts.messages import (
 from contracts.settings import Settings, StreamSettings
 from contracts.types import StreamState
 from inference.api import create_api
-from inference.bundle import Bundle
+from inference.bundle import SHIPPED, Bundle
 from inference.runtime import Runtime
 from inference.worker import Discovery, DuplicateStreamError, TooManyStreamsError, Worker
 from stack.broadcast import DEMO_CLIP
-from stack.models import SHIPPED
 from stack.sources import make_opener
 from tests.conftest import wait_for
 

@@ -13,9 +13,8 @@ from click.testing import CliRunner
 
 from contracts.errors import ConfigError
 from contracts.types import Annotation
-from inference.bundle import find_bundle
+from inference.bundle import SHIPPED, find_bundle
 from stack.commands.evaluate import evaluate
-from stack.models import SHIPPED
 from training.datasets.activitynet import write
 from training.datasets.dataset import Dataset, Video, make_dataset
 from training.evaluate import Collector, ScoredWindow

@@ -41,8 +41,7 @@ def draw_classification(section: Section) -> list[ET.Element]:
     Returns:
         Elements, in order.
     """
-    said = notes(section["notes"])
-    parts = [] if said is None else [said]
+    parts = notes(section["notes"])
     if not section["count"]:
         return [*parts, element("p", f"No {section['unit']} to judge.", class_="dim")]
     return [

@@ -53,8 +53,7 @@ def draw_detection(section: Section) -> list[ET.Element]:
     Returns:
         Elements, in order.
     """
-    said = notes(section["notes"])
-    parts = [] if said is None else [said]
+    parts = notes(section["notes"])
     parts.append(element("p", _counts(section), class_="dim"))
     if not section["truths"]:
         return parts

@@ -47,11 +47,10 @@ def cards(items: Sequence[tuple[str, str, str]]) -> ET.Element:
     return element("div", *made, class_="cards")
 
 
-def notes(lines: Sequence[str]) -> ET.Element | None:
-    """List what a reader must know to read the numbers rightly; nothing where there is none."""
-    if not lines:
-        return None
-    return element("ul", *[element("li", line) for line in lines], class_="notes")
+def notes(lines: Sequence[str]) -> list[ET.Element]:
+    """List what a reader must know to read the numbers rightly; no element where there is none."""
+    items = [element("li", line) for line in lines]
+    return [element("ul", *items, class_="notes")] if items else []
 
 
 def figure(title: str, drawn: ET.Element | None, caption: str, *, wide: bool = False) -> ET.Element:
