@@ -108,6 +108,12 @@ class StreamSettings(_Section):
         description="RTSP or HTTP URL, file, directory, `/dev/video0` or `test:` pattern",
     )
     loop: bool = Field(False, description="start a file again when it ends")
+    model: str | None = Field(
+        None, description="name of a bundle, or the path of one; default: that of all streams"
+    )
+    annotate: bool = Field(
+        False, description="publish the video with the scores drawn in, as `<name>/annotated`"
+    )
 
 
 class ModelSettings(_Section):
@@ -157,6 +163,59 @@ class SourceSettings(_Section):
     retry_max_s: float = Field(10.0, gt=0, le=600, description="longest pause between two attempts")
 
 
+class HistorySettings(_Section):
+    """What is kept of scores, events and feedback, in one SQLite file."""
+
+    enabled: bool = Field(True, description="keep a history at all")
+    path: Path | None = Field(
+        None, description="the file; default: `history.sqlite3` in the user's data directory"
+    )
+    scores_days: float = Field(7.0, gt=0, le=3650, description="how long scores are kept")
+    events_days: float = Field(90.0, gt=0, le=3650, description="how long events are kept")
+    max_mb: int = Field(
+        2000, ge=10, description="largest size of the file; beyond it the oldest scores go first"
+    )
+
+
+class FeedbackSettings(_Section):
+    """What a person says about a span, and what is kept with it."""
+
+    recent_s: float = Field(
+        600.0,
+        ge=0,
+        le=3600,
+        description="how long features and small pictures are at hand for feedback and events",
+    )
+    clips: bool = Field(False, description="keep the small pictures of a span with its feedback")
+
+
+class PredictionSettings(_Section):
+    """Videos that are sent to the REST API."""
+
+    media_root: Path | None = Field(
+        None, description="directory below which a request may name a video; default: none may"
+    )
+    max_mb: int = Field(512, ge=1, le=100_000, description="largest file")
+    max_duration_s: float = Field(3600.0, gt=0, description="longest video")
+    max_pixels: int = Field(3840 * 2160, ge=1, description="largest picture, width times height")
+    timeout_s: float = Field(600.0, gt=0, description="longest work on one video")
+    workers: int = Field(1, ge=1, le=64, description="videos worked on at once")
+    queue: int = Field(16, ge=0, le=10_000, description="videos that may wait; more are refused")
+    keep_s: float = Field(3600.0, gt=0, description="how long a finished job can be asked for")
+
+
+class WebrtcSettings(_Section):
+    """Video from and to browsers: WHEP and WHIP."""
+
+    enabled: bool = Field(True, description="serve WHEP and WHIP beside the embedded RTSP server")
+    url: str | None = Field(
+        None, description="a WHEP and WHIP server that runs elsewhere, `http://host:8889`"
+    )
+    host: str = Field(LOOPBACK, description="address to listen on")
+    port: int = Field(8889, ge=0, le=65535, description="port to listen on")
+    max_viewers: int = Field(32, ge=1, le=1000, description="most browsers that watch at once")
+
+
 class ApiSettings(_Section):
     """REST API of the worker."""
 
@@ -183,6 +242,12 @@ class DashboardSettings(_Section):
     )
     worker_token: SecretStr | None = Field(None, description="the worker's bearer token")
     window_s: float = Field(60.0, ge=10, le=3600, description="time the graph shows")
+    whep_url: str | None = Field(
+        None, description="the WHEP and WHIP server, for video; default: pictures alone"
+    )
+    read_only: bool = Field(
+        False, description="let nobody change streams, rules or feedback from the page"
+    )
 
 
 class LogSettings(_Section):
@@ -207,6 +272,10 @@ class Settings(_Section):
     engine: EngineSettings = Field(EngineSettings(), description="sliding windows")
     events: EventSettings = Field(EventSettings(), description="from scores to events")
     source: SourceSettings = Field(SourceSettings(), description="how streams are read")
+    history: HistorySettings = Field(HistorySettings(), description="history")
+    feedback: FeedbackSettings = Field(FeedbackSettings(), description="feedback")
+    predictions: PredictionSettings = Field(PredictionSettings(), description="videos sent in")
+    webrtc: WebrtcSettings = Field(WebrtcSettings(), description="video for browsers")
     api: ApiSettings = Field(ApiSettings(), description="REST API of the worker")
     dashboard: DashboardSettings = Field(DashboardSettings(), description="dashboard")
     log: LogSettings = Field(LogSettings(), description="log")

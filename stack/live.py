@@ -18,7 +18,7 @@ from contracts.messages import Command
 from contracts.mqtt import LinkState
 from contracts.settings import MqttSettings, Settings
 from dashboard.app import create_app
-from inference.api import create_api
+from inference.api.app import create_api
 from inference.publisher import CommandHandlers, ResultPublisher
 from inference.worker import Discovery, Worker
 from stack.broker import Broker, start_broker

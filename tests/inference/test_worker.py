@@ -23,7 +23,7 @@ from contracts.messages import (
 )
 from contracts.settings import Settings, StreamSettings
 from contracts.types import StreamState
-from inference.api import create_api
+from inference.api.app import create_api
 from inference.bundle import SHIPPED, Bundle
 from inference.runtime import Runtime
 from inference.worker import Discovery, DuplicateStreamError, TooManyStreamsError, Worker

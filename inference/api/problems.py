@@ -1,0 +1,99 @@
+"""Errors as programs read them: ``application/problem+json`` (RFC 9457) with a stable ``code``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from contracts.errors import ActionstreamError, redact
+from inference.worker import DuplicateStreamError, TooManyStreamsError
+
+
+class ApiError(ActionstreamError):
+    """An error that a request may be answered with; each kind has a status of its own.
+
+    Attributes:
+        status: Of the answer.
+        headers: Of the answer, beside those every problem has.
+    """
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(
+        self, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Store the text and the headers of the answer."""
+        super().__init__(message, hint)
+        self.headers = dict(headers or {})
+
+
+class UnknownStreamError(ApiError):
+    """No stream of that name."""
+
+    code = "unknown_stream"
+    status = HTTPStatus.NOT_FOUND
+
+
+_STATUS_OF: dict[type[ActionstreamError], HTTPStatus] = {
+    DuplicateStreamError: HTTPStatus.CONFLICT,
+    TooManyStreamsError: HTTPStatus.CONFLICT,
+}
+
+
+def problem(
+    status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Make the answer to a request that fails.
+
+    Args:
+        status: Of the answer.
+        code: Stable identifier for programs.
+        detail: What is wrong, in words; credentials are left out.
+        headers: Further headers.
+
+    Returns:
+        The answer.
+    """
+    content = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "code": code,
+        "detail": redact(detail),
+    }
+    return JSONResponse(content, status.value, headers, media_type="application/problem+json")
+
+
+def answer_errors(api: FastAPI) -> None:
+    """Turn everything that goes wrong into a problem.
+
+    Args:
+        api: The application.
+    """
+
+    @api.exception_handler(ActionstreamError)
+    def known(_: Request, error: ActionstreamError) -> JSONResponse:
+        if isinstance(error, ApiError):
+            return problem(error.status, error.code, str(error), error.headers)
+        status = _STATUS_OF.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+        return problem(status, error.code, str(error))
+
+    @api.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", f"{where}: {first['msg']}"
+        )
+
+    @api.exception_handler(HTTPException)
+    def http(_: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        code = status.phrase.lower().replace(" ", "_")
+        return problem(status, code, str(error.detail), error.headers)
