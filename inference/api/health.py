@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
 from contracts.messages import StreamStatus
 from contracts.types import StreamState
+from inference.history.database import HistoryStats
 from inference.worker import Worker
 
 _FAMILIES: tuple[tuple[str, str, Callable[[Worker, StreamStatus], float]], ...] = (
@@ -27,6 +29,10 @@ _FAMILIES: tuple[tuple[str, str, Callable[[Worker, StreamStatus], float]], ...] 
         lambda worker, status: worker.engine_backlog(status.stream),
     ),
 )
+
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "What is missing", "content": {"text/plain": {}}}
+}
 
 
 def health_routes(worker: Worker, broker_connected: Callable[[], bool]) -> APIRouter:
@@ -46,16 +52,18 @@ def health_routes(worker: Worker, broker_connected: Callable[[], bool]) -> APIRo
         """The process answers."""
         return "ok"
 
-    @router.get("/readyz", response_class=PlainTextResponse)
+    @router.get("/readyz", response_class=PlainTextResponse, responses=_NOT_READY)
     def readyz(response: Response) -> str:
         """Results are computed and leave the process; 503 says what is missing."""
-        if worker.engine.failure is not None:
+        if worker.engines.failure is not None:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
             return "the engine failed"
         if not broker_connected():
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
             return "no connection to the MQTT broker"
-        return "ready"
+        # Not a reason to be taken out of service: the results of this moment leave as ever.
+        unkept = worker.database.stats.error if worker.database else ""
+        return f"ready, but nothing is kept for later: {unkept}" if unkept else "ready"
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> str:
@@ -80,4 +88,17 @@ def render_metrics(worker: Worker, connected: bool) -> str:
         for status in statuses:
             name = status.stream.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
             lines.append(f'{family}{{stream="{name}"}} {value(worker, status)}')
+    if worker.database is not None:
+        lines += _history_metrics(worker.database.stats)
     return "\n".join(lines) + "\n"
+
+
+def _history_metrics(stats: HistoryStats) -> Iterator[str]:
+    for name, kind, value in (
+        ("written_total", "counter", stats.written),
+        ("dropped_total", "counter", stats.dropped),
+        ("waiting", "gauge", stats.waiting),
+        ("size_bytes", "gauge", stats.size_bytes),
+    ):
+        yield f"# TYPE actionstream_history_{name} {kind}"
+        yield f"actionstream_history_{name} {value}"

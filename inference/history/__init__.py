@@ -1,0 +1,1 @@
+"""What the worker remembers beyond the moment, in one SQLite file."""
