@@ -32,7 +32,7 @@ from rich.table import Table
 
 from contracts.messages import ControlState, Event, Labels, Scores, StreamStatus
 from contracts.settings import Settings, StreamSettings
-from contracts.types import Clock, SampledFrame, WindowScores
+from contracts.types import Clock, SampledFrame, Sampling, WindowScores
 from inference.bundle import Bundle
 from inference.engine import Engine, score_batch
 from inference.runtime import Runtime
@@ -300,7 +300,9 @@ class Day:
             found.unequal += same is False
 
 
-def _no_source(_settings: StreamSettings, _frame: OnFrame, _status: OnStatus) -> Source:
+def _no_source(
+    _settings: StreamSettings, _sampling: Sampling, _frame: OnFrame, _status: OnStatus
+) -> Source:
     raise AssertionError("frames come from the day itself")
 
 

@@ -6,7 +6,9 @@
     │   ├── SourceNotFoundError      no such file, device or path on the server
     │   ├── SourceRefusedError       wrong or missing user or password
     │   ├── SourceUnreachableError   nobody answers there (may pass: worth a retry)
-    │   └── NotAVideoError           opened, but holds no decodable video
+    │   ├── NotAVideoError           opened, but holds no decodable video
+    │   ├── VideoTooLongError        longer than the settings allow
+    │   └── PictureTooLargeError     its pictures are larger than the settings allow
     ├── PortInUseError           another program listens on the address
     ├── BundleError              a model bundle is missing, damaged or of another version
     ├── DownloadError            a file cannot be fetched, or is not the one it should be
@@ -79,6 +81,18 @@ class NotAVideoError(SourceError):
     """The source was opened but holds no video that can be decoded."""
 
     code = "not_a_video"
+
+
+class VideoTooLongError(SourceError):
+    """The video is longer than the settings allow."""
+
+    code = "video_too_long"
+
+
+class PictureTooLargeError(SourceError):
+    """The video's pictures are larger than the settings allow."""
+
+    code = "picture_too_large"
 
 
 class PortInUseError(ActionstreamError):

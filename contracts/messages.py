@@ -108,6 +108,7 @@ class StreamStatus(Message):
         error: What is wrong, in words, or nothing.
         windows: Windows published since the worker started.
         dropped: Windows left out because the machine was too slow.
+        annotate: Whether the video with the scores drawn in is wanted, as ``<stream>/annotated``.
     """
 
     KIND: ClassVar[Kind] = Kind.STATUS
@@ -123,6 +124,7 @@ class StreamStatus(Message):
     error: str | None = None
     windows: int = 0
     dropped: int = 0
+    annotate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_FROZEN)
@@ -135,6 +137,7 @@ class Labels(Message):
         labels: Every label.
         titles: The labels as people read them, in the same order; empty if there are none.
         background: Labels that mean that nothing of interest happens; they never make events.
+        reference: Which time in its window a score speaks of, from 0 (its start) to 1 (its end).
     """
 
     KIND: ClassVar[Kind] = Kind.LABELS
@@ -144,6 +147,7 @@ class Labels(Message):
     labels: list[str]
     titles: list[str] = field(default_factory=list)
     background: list[str] = field(default_factory=list)
+    reference: float = Field(default=0.5, ge=0, le=1)
 
 
 @dataclass(frozen=True, slots=True, config=_FROZEN)
@@ -298,14 +302,15 @@ class Command(Message):
     Attributes:
         schema: Version of this payload.
         paused: Stop or take up the analysis of the stream; nothing leaves it as it is.
-        rules: New event rules by label; ``*`` means every label without one of its own.
+        rules: New event rules by label; ``*`` means every label without one of its own. ``null``
+            instead of a rule goes back to what the settings say of the label.
     """
 
     KIND: ClassVar[Kind] = Kind.SET
 
     schema: Literal[1] = SCHEMA_VERSION
     paused: bool | None = None
-    rules: dict[str, EventRule] | None = None
+    rules: dict[str, EventRule | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_FROZEN)
@@ -318,6 +323,8 @@ class ControlState(Message):
         paused: Whether the analysis rests.
         rules: Event rules by label; ``*`` holds for every other label.
         error: Why the last command was refused, if it was.
+        defaults: The rules that the settings name, to which ``null`` goes back.
+        smoothing_s: Time constant of the exponential smoothing before the rules.
     """
 
     KIND: ClassVar[Kind] = Kind.STATE
@@ -327,6 +334,8 @@ class ControlState(Message):
     paused: bool
     rules: dict[str, EventRule]
     error: str | None = None
+    defaults: dict[str, EventRule] = field(default_factory=dict)
+    smoothing_s: float = Field(default=0.2, ge=0)
 
 
 MESSAGES: tuple[type[Message], ...] = (

@@ -185,6 +185,19 @@ class WindowScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture of a stream.
+
+    Attributes:
+        at: UTC seconds of its capture.
+        jpeg: A JPEG file.
+    """
+
+    at: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A span of media time during which an action happens, ``[start_s, end_s)``."""
 

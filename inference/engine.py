@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 16
 
 OnWindow = Callable[[StreamName, WindowScores], None]
+OnScored = Callable[[ScoredWindow], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,18 @@ def score_batch(
     Yields:
         The windows that the frames completed with their streams, each stream's in order.
     """
+    for stream, _, scores in _advance(model, batch):
+        yield stream, scores
+
+
+def _advance(
+    model: ActionModel, batch: Sequence[tuple[StreamMemory, SampledFrame]]
+) -> Iterator[tuple[StreamMemory, ScoredWindow, WindowScores]]:
     started = time.monotonic()
     windows = model.advance(batch)
     model_ms = (time.monotonic() - started) * 1000
     for stream, window in windows:
-        yield stream, _window_scores(window, started, model_ms)
+        yield stream, window, _window_scores(window, started, model_ms)
 
 
 def score_frames(
@@ -125,6 +133,7 @@ class _Lane:
     name: StreamName
     memory: StreamMemory
     max_backlog: int
+    on_scored: OnScored | None
     backlog: deque[SampledFrame] = field(default_factory=deque)
     stats: EngineStats = field(default_factory=EngineStats)
     dropped: bool = False
@@ -147,7 +156,7 @@ class Engine:
             on_window: Receives every scored window; must not block.
             max_lag_s: Seconds of frames that may wait for one stream before they are dropped.
         """
-        self._model = model
+        self.model = model
         self._spec = spec
         self._on_window = on_window
         self._max_lag_s = max_lag_s
@@ -169,12 +178,19 @@ class Engine:
         if self._thread.is_alive():
             self._thread.join(timeout=2)
 
-    def add(self, name: StreamName) -> None:
-        """Make room for a stream; adding it again starts it afresh."""
-        memory = self._model.new_stream(self._spec)
+    def add(self, name: StreamName, on_scored: OnScored | None = None) -> None:
+        """Make room for a stream; adding it again starts it afresh.
+
+        Args:
+            name: Of the stream.
+            on_scored: Receives every window with the features it was scored by, before
+                ``on_window``, on the engine's thread; what it keeps of them it must copy.
+        """
+        memory = self.model.new_stream(self._spec)
         # Less than a window could never be scored.
         least = memory.lead + self._spec.stride
-        lane = _Lane(name, memory, max(least, round(self._max_lag_s / self._spec.period_s)))
+        backlog = max(least, round(self._max_lag_s / self._spec.period_s))
+        lane = _Lane(name, memory, backlog, on_scored)
         with self._work:
             self._lanes[name] = lane
 
@@ -258,10 +274,12 @@ class Engine:
     def _process(self, batch: list[tuple[_Lane, SampledFrame]]) -> None:
         lanes = {id(lane.memory): lane for lane, _ in batch}
         pairs = [(lane.memory, frame) for lane, frame in batch]
-        for memory, scores in score_batch(self._model, pairs):
+        for memory, window, scores in _advance(self.model, pairs):
             lane = lanes[id(memory)]
             with self._work:
                 alive = self._lanes.get(lane.name) is lane
                 lane.stats = replace(lane.stats, windows=lane.stats.windows + 1)
+            if alive and lane.on_scored is not None:
+                lane.on_scored(window)
             if alive:
                 self._on_window(lane.name, scores)

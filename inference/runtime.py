@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -92,7 +92,13 @@ class ActionModel(Protocol):
 
 
 class _SlidingWindows(ABC):
-    """An `ActionModel` that keeps something of every frame in a ring and scores windows of it."""
+    """An `ActionModel` that keeps something of every frame in a ring and scores windows of it.
+
+    Attributes:
+        KEEPS_FEATURES: Whether what the ring keeps are features, which others may learn from.
+    """
+
+    KEEPS_FEATURES: ClassVar[bool] = False
 
     def new_stream(self, spec: WindowSpec) -> StreamWindows:
         """Make the memory of a stream that begins.
@@ -134,6 +140,7 @@ class _SlidingWindows(ABC):
                     used=window.used,
                     missing=len(window.features) - window.used,
                     newest=window.newest,
+                    features=window.features if self.KEEPS_FEATURES else None,
                 ),
             )
             for (stream, window), row in zip(ready, scores, strict=True)
@@ -162,6 +169,8 @@ class Runtime(_SlidingWindows):
 
     Both calls release the GIL and may come from several threads at once.
     """
+
+    KEEPS_FEATURES = True
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         """Load both graphs and run each once, so that the first real frame is not slow.

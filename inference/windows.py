@@ -86,6 +86,8 @@ class ScoredWindow:
         used: Places of the sampling grid filled by a frame of their own.
         missing: Places that repeat their predecessor.
         newest: The newest frame seen when the window was scored.
+        features: ``(T, D)`` what an encoder said of the window's frames, oldest first; ``None``
+            where the model keeps no features. A view of what was computed anyway.
     """
 
     scores: NDArray[np.float32]
@@ -94,6 +96,7 @@ class ScoredWindow:
     used: int
     missing: int
     newest: SampledFrame
+    features: NDArray[np.float32] | None = None
 
 
 class Run:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.errors import ActionstreamError, ConfigError
 from contracts.messages import Command, StreamStatus
@@ -19,12 +20,21 @@ from contracts.settings import Settings, StreamSettings
 from contracts.types import StreamName, StreamState, WindowScores
 from inference.bundle import Bundle
 from inference.engine import Engine
+from inference.history.database import Database
+from inference.history.pictures import EventPictures
+from inference.history.saved import Origin, SavedState, SavedStream
+from inference.pool import EnginePool, Models, single_model
+from inference.recent import PictureTaker
 from inference.runtime import ActionModel
-from inference.stream import AnalysedStream, OpenSource, Publisher, StreamParts
+from inference.stream import AnalysedStream, Control, OpenSource, Publisher, StreamParts
 from inference.windows import WindowSpec
 
 _LOG = logging.getLogger(__name__)
 _STATUS_EVERY_S = 2.0
+_ANNOTATED = "/annotated"
+"""End of the paths that we publish ourselves; to analyse them would go on without end."""
+_PICTURES_SHARE = 0.25
+"""Of the largest size of the history, for the pictures of events."""
 
 
 class TooManyStreamsError(ActionstreamError):
@@ -61,7 +71,8 @@ def window_spec(bundle: Bundle, settings: Settings) -> WindowSpec:
 class Worker:
     """Analyses streams until it is stopped.
 
-    ``start``, ``stop`` and ``run`` belong to one thread; the other methods may be called from any.
+    ``equip``, ``start``, ``stop`` and ``run`` belong to one thread; the other methods may be called
+    from any.
     """
 
     def __init__(
@@ -75,61 +86,119 @@ class Worker:
 
         Args:
             settings: Of the whole product.
-            model: Scores every stream.
+            model: Scores every stream that does not choose another.
             publisher: Where results go; started and stopped by the caller.
             open_source: Opens a stream's video.
         """
         self.settings = settings
         self.model = model
-        self.engine = Engine(
-            model,
-            window_spec(model.bundle, settings),
-            self._on_window,
-            settings.engine.max_lag_s,
-        )
+        self.engine = self._make_engine(model)
+        self.engines = EnginePool(self.engine, single_model(model), self._make_engine)
+        self.database: Database | None = None
+        self.event_pictures: EventPictures | None = None
         self._parts = StreamParts(
-            model.bundle, self.engine, publisher, open_source, settings.events
+            model.bundle,
+            self.engine,
+            publisher,
+            open_source,
+            settings.events,
+            recent_s=settings.feedback.recent_s,
         )
+        self._saved: SavedState | None = None
         self._streams: dict[StreamName, AnalysedStream] = {}
+        self._origins: dict[StreamName, Origin] = {}
+        # Adding, changing and removing join threads and open models: one at a time.
+        self._changing = threading.RLock()
         self._discovered: frozenset[str] = frozenset()
+        self._unwanted: frozenset[str] = frozenset()
+        self._pictures = PictureTaker(lambda: list(self._streams.values()))
+
+    def equip(self, models: Models | None = None, database: Database | None = None) -> None:
+        """Give the worker what it can do without; before :meth:`start`.
+
+        Args:
+            models: What a stream may choose beside the default model.
+            database: An open history, in which changes and the pictures of events are kept.
+        """
+        if models is not None:
+            self.engines = EnginePool(self.engine, models, self._make_engine)
+        self.database = database
+        if database is not None:
+            self._saved = SavedState(database)
+            room = int(self.settings.history.max_mb * 1e6 * _PICTURES_SHARE)
+            self.event_pictures = EventPictures(database, room)
+            self._parts = replace(self._parts, keep_pictures=self.event_pictures.keep)
 
     def start(self) -> None:
-        """Start the engine and the streams that the settings name."""
-        self.engine.start()
-        if self.settings.streams != "auto":
-            for stream in self.settings.streams:
-                self.add(stream)
+        """Start the engine, the streams that the settings name, and those that were saved.
+
+        Raises:
+            BundleError: The settings name a model for a stream that is not there.
+        """
+        self.engines.start()
+        if self.settings.feedback.recent_s > 0:
+            self._pictures.start()
+        saved = self._saved.streams() if self._saved else {}
+        named = [] if self.settings.streams == "auto" else self.settings.streams
+        for stream in named:
+            before = saved.pop(stream.name, None)
+            # Another URL is another stream, whatever was done to the one before.
+            if before is None or not before.removed or before.settings.url != stream.url:
+                known = before is not None and not before.removed
+                self._add(before.over(stream) if known and before else stream, Origin.SETTINGS)
+        for before in saved.values():
+            if before.origin is Origin.API:
+                self._try_to_add(before.settings, Origin.API)
+            elif before.origin is Origin.DISCOVERED and before.removed:
+                self._unwanted |= {before.settings.name}
 
     def stop(self) -> None:
-        """End every stream, then the engine."""
-        streams = list(self._streams.values())
-        self._streams.clear()
+        """End every stream, then the engines."""
+        self._pictures.stop()
+        with self._changing:
+            streams = list(self._streams.values())
+            self._streams.clear()
         # Each may have to wait for a decoder that is blocked: all at once, not one after another.
         with ThreadPoolExecutor(max(1, len(streams)), "stop") as pool:
             list(pool.map(AnalysedStream.stop, streams))
-        self.engine.stop()
+        self.engines.stop()
 
     def add(self, settings: StreamSettings) -> None:
-        """Begin to analyse a stream.
+        """Begin to analyse a stream, now and after every restart.
 
         Args:
-            settings: Name and URL.
+            settings: Name, URL, and model if not the default.
 
         Raises:
             DuplicateStreamError: A stream of that name exists.
             TooManyStreamsError: There are as many as the settings allow.
+            BundleError: There is no such model, or it cannot be run.
         """
-        name = StreamName(settings.name)
-        if name in self._streams:
-            raise DuplicateStreamError(f"A stream called {name} exists.")
-        if len(self._streams) >= self.settings.max_streams:
-            raise TooManyStreamsError(
-                f"{name} is not analysed: there are {len(self._streams)} streams already.",
-                "The setting `max_streams` allows more.",
-            )
-        stream = AnalysedStream(settings, self._parts)
-        self._streams[name] = stream
-        stream.start()
+        with self._changing:
+            self._add(settings, Origin.API)
+            self._unwanted -= {settings.name}
+            self._save(StreamName(settings.name))
+
+    def change(self, settings: StreamSettings) -> None:
+        """Go on with another URL or model; its messages are numbered on, others notice nothing.
+
+        Args:
+            settings: New ones of a stream that exists.
+
+        Raises:
+            KeyError: No such stream.
+            BundleError: There is no such model, or it cannot be run.
+        """
+        with self._changing:
+            stream = self._streams[StreamName(settings.name)]
+            if settings == stream.settings:
+                return
+            before = stream.settings.model
+            parts = self._parts_for(settings.model)
+            stream.change(settings, parts)
+            self.engines.give_back(before)
+            self._save(stream.name)
+            self._save_control(stream)
 
     def remove(self, name: str) -> None:
         """Stop analysing a stream and take back what is retained of it.
@@ -137,9 +206,22 @@ class Worker:
         Raises:
             KeyError: No such stream.
         """
-        stream = self._streams.pop(StreamName(name))
-        stream.stop()
-        self._parts.publisher.forget(name)
+        with self._changing:
+            stream = self._streams.pop(StreamName(name))
+            stream.stop()
+            self.engines.give_back(stream.settings.model)
+            self._parts.publisher.forget(name)
+            origin = self._origins.pop(stream.name)
+            still_published = origin is Origin.DISCOVERED and name in self._discovered
+            if still_published:
+                self._unwanted |= {name}
+            if self._saved is None:
+                return
+            self._saved.save_control(name, Control())
+            if still_published or origin is Origin.SETTINGS:
+                self._saved.save_stream(SavedStream(stream.settings, origin, removed=True))
+            else:
+                self._saved.forget_stream(name)
 
     def stream(self, name: str) -> AnalysedStream:
         """A stream by name.
@@ -149,18 +231,28 @@ class Worker:
         """
         return self._streams[StreamName(name)]
 
+    def origin(self, name: str) -> Origin:
+        """Who named a stream; of one that was removed meanwhile, it does not matter."""
+        return self._origins.get(StreamName(name), Origin.API)
+
+    def streams(self) -> list[AnalysedStream]:
+        """Every stream, by name."""
+        return [stream for _, stream in sorted(self._streams.items())]
+
     def statuses(self) -> list[StreamStatus]:
         """State of every stream, by name."""
-        return [self._streams[name].status() for name in sorted(self._streams)]
+        return [stream.status() for stream in self.streams()]
 
     def engine_backlog(self, name: str) -> int:
         """Sampled frames of a stream that wait to be encoded."""
-        return self.engine.stats(StreamName(name)).backlog
+        stream = self._streams.get(StreamName(name))
+        return 0 if stream is None else stream.engine.stats(stream.name).backlog
 
     def on_command(self, stream: str, command: Command, error: str | None = None) -> None:
         """Follow a command that came over MQTT; called by the publisher."""
         if (target := self._streams.get(StreamName(stream))) is not None:
             target.command(command, error)
+            self._save_control(target)
 
     async def run(self, discovery: Discovery | None = None) -> None:
         """Keep statuses fresh and follow the discovered paths until cancelled.
@@ -184,10 +276,13 @@ class Worker:
                 tasks.create_task(self._follow(discovery), name="discovery")
 
     async def _follow(self, discovery: Discovery) -> None:
-        async for paths in discovery.paths():
+        async for published in discovery.paths():
+            paths = frozenset(path for path in published if not path.endswith(_ANNOTATED))
             appeared = paths - self._discovered
             self._discovered = paths
-            for path in sorted(appeared):
+            if gone := self._unwanted - paths:
+                await asyncio.to_thread(self._want_again, gone)
+            for path in sorted(appeared - self._unwanted):
                 # Opening and closing sources joins threads: not on the event loop.
                 await asyncio.to_thread(self._appeared, path, discovery.url_of(path))
 
@@ -197,15 +292,61 @@ class Worker:
             stream.reopen()
             return
         try:
-            self.add(StreamSettings(name=path, url=url))
-        except (ActionstreamError, ValueError) as exc:
+            named = StreamSettings(name=path, url=url)
+        except ValueError as exc:
             _LOG.warning("%s is not analysed: %s", path, exc)
+            return
+        saved = self._saved.streams().get(path) if self._saved else None
+        self._try_to_add(saved.over(named) if saved else named, Origin.DISCOVERED)
+
+    def _want_again(self, names: frozenset[str]) -> None:
+        """Streams that were removed and then went away: they count as new when they come back."""
+        with self._changing:
+            self._unwanted -= names
+            for name in names:
+                if self._saved is not None:
+                    self._saved.forget_stream(name)
+
+    def _try_to_add(self, settings: StreamSettings, origin: Origin) -> None:
+        try:
+            self._add(settings, origin)
+        except ActionstreamError as exc:
+            _LOG.warning("%s is not analysed: %s", settings.name, exc)
+
+    def _add(self, settings: StreamSettings, origin: Origin) -> None:
+        name = StreamName(settings.name)
+        with self._changing:
+            if name in self._streams:
+                raise DuplicateStreamError(f"A stream called {name} exists.")
+            if len(self._streams) >= self.settings.max_streams:
+                raise TooManyStreamsError(
+                    f"{name} is not analysed: there are {len(self._streams)} streams already.",
+                    "The setting `max_streams` allows more.",
+                )
+            control = self._saved.control(name) if self._saved else Control()
+            stream = AnalysedStream(settings, self._parts_for(settings.model))
+            stream.restore(control)
+            self._streams[name], self._origins[name] = stream, origin
+            stream.start()
+
+    def _parts_for(self, model: str | None) -> StreamParts:
+        engine = self.engines.take(model)
+        return replace(self._parts, bundle=engine.model.bundle, engine=engine)
+
+    def _save(self, name: StreamName) -> None:
+        if self._saved is not None:
+            stream = self._streams[name]
+            self._saved.save_stream(SavedStream(stream.settings, self._origins[name]))
+
+    def _save_control(self, stream: AnalysedStream) -> None:
+        if self._saved is not None:
+            self._saved.save_control(stream.name, stream.control)
 
     async def _keep_statuses(self) -> None:
         while True:
             await asyncio.sleep(_STATUS_EVERY_S)
-            if self.engine.failure is not None:
-                raise ActionstreamError(f"The engine failed: {self.engine.failure}.")
+            if (failure := self.engines.failure) is not None:
+                raise ActionstreamError(f"The engine failed: {failure}.")
             for stream in list(self._streams.values()):
                 if stream.source_status().state is StreamState.LIVE:
                     stream.publish_status()
@@ -215,11 +356,15 @@ class Worker:
     def _is_gone(self, stream: AnalysedStream) -> bool:
         """Whether a discovered path went away for good: nobody need ask for it again and again."""
         return (
-            self.settings.streams == "auto"
+            self._origins.get(stream.name) is Origin.DISCOVERED
             and stream.name not in self._discovered
             and stream.source_status().state is StreamState.OFFLINE
         )
 
-    def _on_window(self, name: StreamName, window: WindowScores) -> None:
-        if (stream := self._streams.get(name)) is not None:
-            stream.on_window(window)
+    def _make_engine(self, model: ActionModel) -> Engine:
+        def on_window(name: StreamName, window: WindowScores) -> None:
+            if (stream := self._streams.get(name)) is not None:
+                stream.on_window(window, model.bundle)
+
+        spec = window_spec(model.bundle, self.settings)
+        return Engine(model, spec, on_window, self.settings.engine.max_lag_s)

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 from starlette.exceptions import HTTPException
 
 from contracts.errors import ActionstreamError, redact
+from inference.history.database import HistoryError
+from inference.history.feedback import FeedbackFullError
 from inference.worker import DuplicateStreamError, TooManyStreamsError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a request, or a job, failed (RFC 9457).
+
+    Attributes:
+        type: Says nothing more than the status.
+        title: The status in words.
+        status: Of the answer.
+        code: Stable identifier of the reason, for programs.
+        detail: The reason in words, and what to do.
+    """
+
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    code: Annotated[str, Field(examples=["not_a_video"])]
+    detail: str
+    type: str = "about:blank"
+
+
+_PROBLEM = TypeAdapter(Problem)
 
 
 class ApiError(ActionstreamError):
@@ -33,6 +61,20 @@ class ApiError(ActionstreamError):
         self.headers = dict(headers or {})
 
 
+class NoHistoryError(ApiError):
+    """The worker keeps no history."""
+
+    code = "no_history"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class SpanError(ApiError):
+    """The span cannot be meant."""
+
+    code = "bad_span"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class UnknownStreamError(ApiError):
     """No stream of that name."""
 
@@ -43,6 +85,8 @@ class UnknownStreamError(ApiError):
 _STATUS_OF: dict[type[ActionstreamError], HTTPStatus] = {
     DuplicateStreamError: HTTPStatus.CONFLICT,
     TooManyStreamsError: HTTPStatus.CONFLICT,
+    FeedbackFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    HistoryError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -60,14 +104,13 @@ def problem(
     Returns:
         The answer.
     """
-    content = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "code": code,
-        "detail": redact(detail),
-    }
-    return JSONResponse(content, status.value, headers, media_type="application/problem+json")
+    content = Problem(status.phrase, status.value, code, redact(detail))
+    return JSONResponse(_PROBLEM.dump_python(content), status.value, headers, media_type=MEDIA_TYPE)
+
+
+def describe_error(error: ApiError) -> Problem:
+    """Say what would be answered to a request that fails so."""
+    return Problem(error.status.phrase, error.status.value, error.code, str(error))
 
 
 def answer_errors(api: FastAPI) -> None:
@@ -91,6 +134,12 @@ def answer_errors(api: FastAPI) -> None:
         return problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", f"{where}: {first['msg']}"
         )
+
+    @api.exception_handler(Exception)
+    def unexpected(_: Request, error: Exception) -> JSONResponse:
+        # The server logs the trace; a stranger is not told more than the kind.
+        detail = f"An unexpected error: {type(error).__name__}. This is a defect; see the log."
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", detail)
 
     @api.exception_handler(HTTPException)
     def http(_: Request, error: HTTPException) -> JSONResponse:

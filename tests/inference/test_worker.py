@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from contracts.errors import ConfigError
-from contracts.messages import (
-    Command,
-    ControlState,
-    Event,
-    EventRule,
-    Labels,
-    Scores,
-    StreamStatus,
-)
+from contracts.errors import BundleError, ConfigError
+from contracts.messages import Command, EventRule
 from contracts.settings import Settings, StreamSettings
 from contracts.types import StreamState
 from inference.api.app import create_api
@@ -28,47 +17,8 @@ from inference.bundle import SHIPPED, Bundle
 from inference.runtime import Runtime
 from inference.worker import Discovery, DuplicateStreamError, TooManyStreamsError, Worker
 from stack.broadcast import DEMO_CLIP
-from stack.sources import make_opener
 from tests.conftest import wait_for
-
-
-@dataclass
-class Record:
-    """Keeps what a worker publishes."""
-
-    statuses: list[StreamStatus] = field(default_factory=list)
-    all_labels: list[Labels] = field(default_factory=list)
-    all_scores: list[Scores] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    states: list[ControlState] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
-
-    def status(self, message: StreamStatus) -> None:
-        """Keep a state."""
-        self.statuses.append(message)
-
-    def labels(self, stream: str, message: Labels) -> None:
-        """Keep labels."""
-        assert stream
-        self.all_labels.append(message)
-
-    def scores(self, message: Scores) -> bool:
-        """Keep scores."""
-        self.all_scores.append(message)
-        return True
-
-    def event(self, message: Event) -> bool:
-        """Keep an event."""
-        self.events.append(message)
-        return True
-
-    def state(self, message: ControlState) -> None:
-        """Keep an answer."""
-        self.states.append(message)
-
-    def forget(self, stream: str) -> None:
-        """Keep a name."""
-        self.forgotten.append(stream)
+from tests.inference.workers import Record, api_of, ask, demo, running_worker
 
 
 @pytest.fixture(name="model", scope="module")
@@ -86,20 +36,8 @@ def fixture_record() -> Record:
 @pytest.fixture(name="worker")
 def fixture_worker(model: Runtime, record: Record) -> Iterator[Worker]:
     """A running worker without streams."""
-    yield from run_worker(model, record, Settings(streams=[], max_streams=2))
-
-
-def run_worker(model: Runtime, record: Record, settings: Settings) -> Iterator[Worker]:
-    """Run a worker until the generator is closed."""
-    worker = Worker(settings, model, record, make_opener(model.bundle, settings.source))
-    worker.start()
-    yield worker
-    worker.stop()
-
-
-def demo(name: str, **more: bool) -> StreamSettings:
-    """The demo clip as a stream."""
-    return StreamSettings(name=name, url=str(DEMO_CLIP), **more)
+    with running_worker(model, record, Settings(streams=[], max_streams=2)) as worker:
+        yield worker
 
 
 def test_a_stream_tells_labels_states_and_scores(worker: Worker, record: Record) -> None:
@@ -154,7 +92,7 @@ def test_published_paths_are_analysed_as_they_appear(model: Runtime, record: Rec
 
     async def paths() -> AsyncIterator[frozenset[str]]:
         yield frozenset()
-        yield frozenset({"x", "bad name", "hall/y"})
+        yield frozenset({"x", "bad name", "hall/y", "x/annotated"})
         await asyncio.Event().wait()
 
     async def main(worker: Worker) -> None:
@@ -164,26 +102,17 @@ def test_published_paths_are_analysed_as_they_appear(model: Runtime, record: Rec
         )
         run.cancel()
 
-    for worker in run_worker(model, record, settings):
+    with running_worker(model, record, settings) as worker:
         asyncio.run(main(worker))
         assert [s.stream for s in worker.statuses()] == ["hall/y", "x"]
 
 
 def test_auto_needs_someone_who_tells_the_paths(model: Runtime, record: Record) -> None:
-    for worker in run_worker(model, record, Settings()):
-        with pytest.raises(ConfigError, match=r"rtsp\.api_url"):
-            asyncio.run(worker.run(None))
-
-
-def ask(api: FastAPI, method: str, path: str, **more: dict[str, str]) -> httpx.Response:
-    """One request to an application in this process."""
-
-    async def main() -> httpx.Response:
-        transport = httpx.ASGITransport(api, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
-            return await client.request(method, path, **more)  # type: ignore[arg-type]
-
-    return asyncio.run(main())
+    with (
+        running_worker(model, record, Settings()) as worker,
+        pytest.raises(ConfigError, match=r"rtsp\.api_url"),
+    ):
+        asyncio.run(worker.run(None))
 
 
 def test_the_api_says_what_is_wrong(worker: Worker) -> None:
@@ -206,7 +135,7 @@ def test_the_api_says_what_is_wrong(worker: Worker) -> None:
 
 def test_the_api_asks_for_its_token(model: Runtime, record: Record) -> None:
     settings = Settings.model_validate({"streams": [], "api": {"token": "carrot"}})
-    for worker in run_worker(model, record, settings):
+    with running_worker(model, record, settings) as worker:
         api = create_api(worker, lambda: True)
         assert ask(api, "GET", "/readyz").text == "ready"
         assert ask(api, "GET", "/v1/models").status_code == 401
@@ -214,6 +143,82 @@ def test_the_api_asks_for_its_token(model: Runtime, record: Record) -> None:
         assert wrong.status_code == 401
         right = ask(api, "GET", "/v1/models", headers={"Authorization": "Bearer carrot"})
         assert right.json()[0]["name"] == worker.model.bundle.name
+
+
+def test_a_stream_changes_its_model_and_its_numbers_go_on(worker: Worker, record: Record) -> None:
+    api = api_of(worker)
+    worker.add(demo("a", loop=True))
+    worker.on_command("a", Command(rules={"wave2": EventRule(enter=0.9)}))
+    wait_for(lambda: len(record.all_scores) > 3, "scores")
+
+    changed = ask(api, "PUT", "/v1/streams/a", json={"model": "fight"})
+    assert changed.status_code == 200
+    assert changed.json()["chosen_model"] == "fight"
+    wait_for(lambda: record.all_scores[-1].model.startswith("fight@"), "scores of fight", 20)
+    assert "wave2" not in record.states[-1].rules
+    assert record.all_labels[-1].labels == ["fight", "no_fight"]
+    models = {model["name"]: model for model in ask(api, "GET", "/v1/models").json()}
+    assert models["fight"]["streams"] == ["a"]
+    assert models["everyday"] == models["everyday"] | {"default": True, "streams": []}
+    fight = worker.stream("a").engine
+
+    assert ask(api, "PUT", "/v1/streams/a", json={"model": None}).json()["chosen_model"] is None
+    count = len(record.all_scores)
+    wait_for(lambda: len(record.all_scores) > count + 3, "scores", 20)
+    assert record.all_scores[-1].model.startswith("everyday@")
+    assert [scores.seq for scores in record.all_scores] == list(range(len(record.all_scores)))
+    for scores in record.all_scores:
+        assert ("fight" in scores.scores) == scores.model.startswith("fight@")
+    assert worker.engines.in_use() == [worker.model.bundle]
+    assert fight is not worker.stream("a").engine
+
+
+def test_only_streams_that_need_a_model_keep_it_open(worker: Worker) -> None:
+    worker.add(demo("a", model="fight"))
+    worker.add(demo("b", model="fight"))
+    assert worker.stream("a").engine is worker.stream("b").engine
+    worker.remove("a")
+    assert len(worker.engines.in_use()) == 2
+    worker.remove("b")
+    assert worker.engines.in_use() == [worker.model.bundle]
+
+
+def test_an_unknown_model_is_refused_with_those_there_are(worker: Worker) -> None:
+    api = api_of(worker)
+    given = demo("a").model_dump()
+    for wanted in ("nonsense", str(SHIPPED / "fight")):
+        answer = ask(api, "POST", "/v1/streams", json=given | {"model": wanted})
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "unknown_model"
+        assert "everyday, drawn, fight" in answer.json()["detail"]
+    with pytest.raises(BundleError):
+        worker.add(demo("a", model="nonsense"))
+    assert not worker.statuses()
+
+
+def test_a_change_leaves_what_it_does_not_name(worker: Worker, record: Record) -> None:
+    api = api_of(worker)
+    url = "rtsp://joe:secret@127.0.0.1:9/x"
+    worker.add(StreamSettings(name="a", url=url, loop=True))
+    shown = ask(api, "GET", "/v1/streams/a").json()
+    assert shown["url"] == "rtsp://joe:***@127.0.0.1:9/x"
+    assert shown["origin"] == "api"
+
+    body = {"name": "a", "url": shown["url"], "annotate": True}
+    assert ask(api, "PUT", "/v1/streams/a", json=body).json()["annotate"] is True
+    assert worker.stream("a").settings == StreamSettings(
+        name="a", url=url, loop=True, annotate=True
+    )
+    assert record.statuses[-1].annotate
+
+    for path, change, status, code in [
+        ("a", {"name": "b"}, 422, "stream_renamed"),
+        ("a", {"url": ""}, 422, "invalid_request"),
+        ("a", {"colour": "red"}, 422, "invalid_request"),
+        ("b", {"loop": False}, 404, "unknown_stream"),
+    ]:
+        answer = ask(api, "PUT", f"/v1/streams/{path}", json=change)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 def test_metrics_survive_hostile_names(worker: Worker) -> None:
