@@ -19,6 +19,7 @@ from contracts.errors import ConfigError, MissingDependencyError
 from contracts.settings import RtspSettings
 from inference.worker import Discovery
 from streaming.mediamtx import MediaMtxApi, MediaMtxProcess
+from streaming.mediamtx.config import MediaMtxPorts
 from streaming.mediamtx.process import find_binary
 from streaming.rtsp import RtspServer, RtspServerOptions, RtspUser
 
@@ -32,12 +33,14 @@ class RtspService:
         url: Base URL for people, without credentials.
         discovery: Where published paths appear; ``None`` if the server does not tell them.
         publish_url: Base URL with the credentials that our own publisher uses.
+        server: The embedded server, if it is that.
     """
 
     kind: str
     url: str
     discovery: Discovery | None
     publish_url: str
+    server: RtspServer | None = None
 
 
 def choose_server(settings: RtspSettings) -> str:
@@ -61,11 +64,14 @@ def choose_server(settings: RtspSettings) -> str:
 
 
 @asynccontextmanager
-async def serve_rtsp(settings: RtspSettings) -> AsyncIterator[RtspService]:
+async def serve_rtsp(
+    settings: RtspSettings, webrtc_port: int | None = None
+) -> AsyncIterator[RtspService]:
     """Run, or reach, the RTSP server while the context lasts.
 
     Args:
         settings: Which one and where.
+        webrtc_port: Where MediaMTX serves WebRTC; default: its own.
 
     Yields:
         The server.
@@ -77,7 +83,8 @@ async def serve_rtsp(settings: RtspSettings) -> AsyncIterator[RtspService]:
     if kind == "external":
         yield reach_rtsp(settings)
     elif kind == "mediamtx":
-        async with MediaMtxProcess(settings) as process:
+        ports = MediaMtxPorts() if webrtc_port is None else MediaMtxPorts(webrtc=webrtc_port)
+        async with MediaMtxProcess(settings, ports) as process:
             discovery = Discovery(lambda: _follow_api(process.api()), process.reader_url)
             base = process.reader_url("").rstrip("/")
             yield RtspService(kind, _bare(base), discovery, base)
@@ -85,7 +92,7 @@ async def serve_rtsp(settings: RtspSettings) -> AsyncIterator[RtspService]:
         async with embedded_server(settings) as (server, login):
             base = _with_login(server.url("").rstrip("/"), login)
             discovery = Discovery(lambda: _follow_server(server), lambda path: _join(base, path))
-            yield RtspService(kind, _bare(base), discovery, base)
+            yield RtspService(kind, _bare(base), discovery, base, server)
 
 
 def reach_rtsp(settings: RtspSettings) -> RtspService:

@@ -1,9 +1,9 @@
-"""Finds pictures that were lost on the way in H.264, which FFmpeg's decoder papers over in silence.
+"""What the headers of H.264 tell: pictures that were lost on the way, and the order of pictures.
 
-It fills a lost reference picture in with an older one and marks nothing, so that everything up to
-the next keyframe is smeared. The numbers that the encoder gives reference pictures show the hole
-(ITU-T H.264 sections 7.3.3 and 7.4.3, ``frame_num``). H.265 needs no such help: its decoder leaves
-out what refers to lost pictures.
+FFmpeg's decoder papers over lost pictures in silence: it fills a lost reference picture in with an
+older one and marks nothing, so that everything up to the next keyframe is smeared. The numbers that
+the encoder gives reference pictures show the hole (ITU-T H.264 sections 7.3.3 and 7.4.3,
+``frame_num``). H.265 needs no such help: its decoder leaves out what refers to lost pictures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LossDetector:
         """
         found = False
         first = True
-        for unit in _units(packet):
+        for unit in units(packet):
             kind, reference = unit[0] & 0x1F, bool(unit[0] & 0x60)
             try:
                 if kind == _SPS:
@@ -112,8 +112,8 @@ class _Bits:
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
-def _units(packet: bytes) -> Iterator[bytes]:
-    """Split at start codes; empty units are left out."""
+def units(packet: bytes) -> Iterator[bytes]:
+    """Split Annex B at its start codes into NAL units; empty ones are left out."""
     begin = packet.find(_START)
     while begin >= 0:
         end = packet.find(_START, begin + 3)
@@ -136,7 +136,56 @@ def _parse_sps(unit: bytes) -> _Numbering:
     bits.unsigned()
     planes = _skip_chroma(bits) if profile in _HIGH_PROFILES else False
     number_bits = bits.unsigned() + 4
+    _skip_order(bits, bits.unsigned())
+    bits.unsigned()  # max_num_ref_frames
+    # The standard allows 16 bits at most; more is a damaged set.
+    return _Numbering(min(number_bits, 16), bits.take(1) == 1 or number_bits > 16, planes)
+
+
+def reorders(unit: bytes) -> bool | None:
+    """Tell from a sequence parameter set whether pictures are shown in another order than coded.
+
+    That is what B-frames are used for (sections 7.3.2.1.1, E.1.1 and E.2.1).
+
+    Args:
+        unit: The parameter set, from its header byte on, without a start code.
+
+    Returns:
+        None if the set does not say, or is damaged.
+    """
+    bits = _Bits(_unescaped(unit[1:]))
+    try:
+        if _skip_to_size(bits) == 2:  # pic_order_cnt_type
+            return False
+        _skip_size(bits)
+        if bits.take(1) == 0:  # vui_parameters_present_flag
+            return None
+        _skip_display(bits)
+        if bits.take(1) == 0:  # bitstream_restriction_flag
+            return None
+        bits.take(1)
+        for _ in range(4):
+            bits.unsigned()
+        return bits.unsigned() > 0  # max_num_reorder_frames
+    except _EndOfDataError:
+        return None
+
+
+def _skip_to_size(bits: _Bits) -> int:
+    """Skip the beginning of a parameter set; gives pic_order_cnt_type."""
+    profile = bits.take(8)
+    bits.take(16)
+    bits.unsigned()
+    if profile in _HIGH_PROFILES:
+        _skip_chroma(bits)
+    bits.unsigned()
     order = bits.unsigned()
+    _skip_order(bits, order)
+    return order
+
+
+def _skip_order(bits: _Bits, order: int) -> None:
+    """Skip what follows pic_order_cnt_type about the order of pictures."""
     if order == 0:
         bits.unsigned()
     elif order == 1:
@@ -145,9 +194,55 @@ def _parse_sps(unit: bytes) -> _Numbering:
         bits.signed()
         for _ in range(min(bits.unsigned(), 255)):
             bits.signed()
-    bits.unsigned()  # max_num_ref_frames
-    # The standard allows 16 bits at most; more is a damaged set.
-    return _Numbering(min(number_bits, 16), bits.take(1) == 1 or number_bits > 16, planes)
+
+
+def _skip_size(bits: _Bits) -> None:
+    """Skip from max_num_ref_frames to the cropping."""
+    bits.unsigned()
+    bits.take(1)
+    bits.unsigned()
+    bits.unsigned()
+    if bits.take(1) == 0:  # frame_mbs_only_flag
+        bits.take(1)
+    bits.take(1)
+    if bits.take(1):
+        for _ in range(4):
+            bits.unsigned()
+
+
+def _skip_display(bits: _Bits) -> None:
+    """Skip the parameters for display and timing (section E.1.1) up to the restrictions."""
+    if bits.take(1) and bits.take(8) == 255:  # aspect ratio, written out
+        bits.take(32)
+    if bits.take(1):
+        bits.take(1)
+    if bits.take(1):
+        bits.take(4)
+        if bits.take(1):
+            bits.take(24)
+    if bits.take(1):
+        bits.unsigned()
+        bits.unsigned()
+    if bits.take(1):
+        bits.take(65)
+    buffers = [_skip_buffer(bits) for _ in range(2)]
+    if any(buffers):
+        bits.take(1)
+    bits.take(1)
+
+
+def _skip_buffer(bits: _Bits) -> bool:
+    """Skip the parameters of a buffer if there are any (section E.1.2)."""
+    if bits.take(1) == 0:
+        return False
+    count = bits.unsigned() + 1
+    bits.take(8)
+    for _ in range(min(count, 32)):
+        bits.unsigned()
+        bits.unsigned()
+        bits.take(1)
+    bits.take(20)
+    return True
 
 
 def _skip_chroma(bits: _Bits) -> bool:

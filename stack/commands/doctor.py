@@ -17,7 +17,7 @@ import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
-from contracts.errors import EXIT_FAILED, ActionstreamError
+from contracts.errors import EXIT_FAILED, ActionstreamError, redact
 from contracts.mqtt import check_broker
 from contracts.settings import Settings
 from contracts.types import Clock, SampledFrame
@@ -87,6 +87,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _try("RTSP server", lambda: _rtsp(settings))
     yield _try("MQTT broker", lambda: _broker(settings))
     yield _try("REST API", lambda: _port(settings.api.host, settings.api.port, "api.port"))
+    yield _try("WebRTC", lambda: _webrtc(settings))
     page = settings.dashboard
     yield _try("dashboard", lambda: _port(page.host, page.port, "dashboard.port"))
     yield _tools()
@@ -153,6 +154,19 @@ def _paths(api_url: str | None) -> str:
             return len(await api.paths())
 
     return f", which tells {asyncio.run(ask())} path(s)"
+
+
+def _webrtc(settings: Settings) -> str:
+    webrtc = settings.webrtc
+    if not webrtc.enabled:
+        return "switched off (webrtc.enabled); the page shows pictures"
+    if webrtc.url is not None:
+        return f"elsewhere, at {redact(webrtc.url)}"
+    kind = choose_server(settings.rtsp)
+    if kind == "external":
+        return "the RTSP server runs elsewhere: set webrtc.url if it serves WHEP, too"
+    host = settings.rtsp.host if kind == "mediamtx" else webrtc.host
+    return f"served by the {kind} server, {_port(host, webrtc.port, 'webrtc.port')}"
 
 
 def _broker(settings: Settings) -> str:

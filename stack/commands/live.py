@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from stack.live import (
 )
 from stack.rtsp import choose_server, embedded_server, paths_api, reach_rtsp, serve_rtsp
 from stack.serving import serve
+from stack.webrtc import serve_endpoint
 
 
 @click.command()
@@ -76,7 +78,7 @@ def worker(resolve: Resolve, model: str | None) -> None:
 
     async def main() -> None:
         rtsp = reach_rtsp(settings.rtsp)
-        async with serve_worker(settings, rtsp.discovery) as (running, url):
+        async with serve_worker(settings, rtsp.discovery, rtsp.publish_url) as (running, url):
             click.echo(f"worker: {running.model.bundle.model_id}, REST API {url}/docs")
             await asyncio.Event().wait()
 
@@ -122,14 +124,18 @@ def broker(resolve: Resolve) -> None:
 async def _serve_rtsp_alone(settings: Settings) -> None:
     rtsp = settings.rtsp
     if choose_server(rtsp) != "embedded":
-        async with serve_rtsp(rtsp) as service:
+        async with serve_rtsp(rtsp, settings.webrtc.port) as service:
             click.echo(f"RTSP server ({service.kind}): {service.url}")
             await asyncio.Event().wait()
-    async with (
-        embedded_server(rtsp) as (server, _),
-        serve(paths_api(server), "127.0.0.1", rtsp.api_port, "rtsp.api_port") as port,
-    ):
-        click.echo(f"RTSP server (embedded): {server.url('')}, paths on port {port}")
+    async with AsyncExitStack() as parts:
+        server, _ = await parts.enter_async_context(embedded_server(rtsp))
+        paths = serve(paths_api(server), "127.0.0.1", rtsp.api_port, "rtsp.api_port")
+        port = await parts.enter_async_context(paths)
+        video = "no WebRTC"
+        if settings.webrtc.enabled:
+            endpoint = serve_endpoint(settings.webrtc, server)
+            video = f"WebRTC {await parts.enter_async_context(endpoint)}"
+        click.echo(f"RTSP server (embedded): {server.url('')}, paths on port {port}, {video}")
         await asyncio.Event().wait()
 
 

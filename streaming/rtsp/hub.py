@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from .auth import Authenticator
 from .messages import StatusError
@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class Guest(Protocol):
+    """A client of another protocol than RTSP that publishes or reads a path beside the sessions."""
+
+    @property
+    def path(self) -> PublishedPath | None:
+        """What it publishes or reads."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads rather than publishes."""
+
+    def close(self, why: str, *, hang_up: bool = False) -> None:
+        """End it; may be called again.
+
+        Args:
+            why: For the log.
+            hang_up: Whether to close the client's connection, so that it notices.
+        """
+
+
 class Hub:
     """The state of a server, on its event loop.
 
@@ -27,6 +47,7 @@ class Hub:
         auth: Decides who may do what.
         paths: Published paths with the session that publishes each, by name.
         sessions: Sessions by identifier.
+        guests: Clients of other protocols; they count as sessions.
         connections: Open connections.
         listeners: Called, on the event loop, with every change of a path.
     """
@@ -35,8 +56,9 @@ class Hub:
         """Start without clients."""
         self.options = options
         self.auth = Authenticator(options.users, options.auth_methods)
-        self.paths: dict[str, tuple[PublishedPath, Session]] = {}
+        self.paths: dict[str, tuple[PublishedPath, Session | Guest]] = {}
         self.sessions: dict[str, Session] = {}
+        self.guests: set[Guest] = set()
         self.connections: set[Connection] = set()
         self.listeners: list[Callable[[PathChange], None]] = []
         self._empty = asyncio.Event()
@@ -78,11 +100,19 @@ class Hub:
         Raises:
             StatusError: 503, too many sessions.
         """
-        if len(self.sessions) >= self.options.limits.sessions:
-            raise StatusError(503, "too many sessions")
+        self._check_room()
         self.sessions[session.id] = session
 
-    def publish(self, path: PublishedPath, session: Session) -> None:
+    def add_guest(self, guest: Guest) -> None:
+        """Register a client of another protocol.
+
+        Raises:
+            StatusError: 503, too many sessions.
+        """
+        self._check_room()
+        self.guests.add(guest)
+
+    def publish(self, path: PublishedPath, session: Session | Guest) -> None:
         """Make a path available, in the place of an earlier publisher."""
         previous = self.paths.get(path.name)
         if previous is not None:
@@ -97,11 +127,15 @@ class Hub:
             return
         info = path.info()
         del self.paths[path.name]
-        for session in list(self.sessions.values()):
+        for session in (*self.sessions.values(), *self.guests):
             if session.path is path and session.reads:
                 session.close("the publisher has gone", hang_up=True)
         _log.info("path %s gone, %d packets dropped", path.name, info.packets_dropped)
         self._notify("gone", path)
+
+    def _check_room(self) -> None:
+        if len(self.sessions) + len(self.guests) >= self.options.limits.sessions:
+            raise StatusError(503, "too many sessions")
 
     def _notify(self, kind: Literal["published", "gone"], path: PublishedPath) -> None:
         """Tell the listeners, each in a call of its own, so that none can break a session."""

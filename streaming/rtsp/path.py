@@ -96,6 +96,17 @@ class PublishedPath:  # pylint: disable=too-many-instance-attributes  # the coun
             reader.starved = True
         self._readers.append(reader)
 
+    def replay(self, reader: Reader) -> bool:
+        """Replay once more to a reader that has lost the thread.
+
+        Returns:
+            Whether there is something to replay; the reader is left alone otherwise.
+        """
+        packets = self._replayed()
+        if packets:
+            reader.replay(self._reports.items(), packets)
+        return bool(packets)
+
     def detach(self, reader: Reader) -> None:
         """Stop feeding a reader."""
         if reader in self._readers:

@@ -67,6 +67,11 @@ class RtspServer:
         return int(self._listener.sockets[0].getsockname()[1])
 
     @property
+    def hub(self) -> Hub:
+        """Where servers of other protocols meet the published paths, on the same event loop."""
+        return self._hub
+
+    @property
     def connections(self) -> int:
         """Open connections of clients."""
         return len(self._hub.connections)
@@ -140,7 +145,7 @@ class RtspServer:
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             await asyncio.gather(self._housekeeping, return_exceptions=True)
-        for session in list(self._hub.sessions.values()):
+        for session in (*self._hub.sessions.values(), *self._hub.guests):
             session.close("the server closes", hang_up=True)
         for connection in list(self._hub.connections):
             connection.hang_up()
