@@ -3,7 +3,7 @@
     python -m benchmarks.protocols [weizmann|interactions|fights …] [--data DIR] [--json FILE]
 
 Clips are judged by the mean over their windows. With the tables come Wilson intervals of 95 % and
-the most frequent confusions. A fold takes a minute or two on two cores.
+the most frequent confusions. A fold takes two to four minutes on two cores.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from training.catalogue import DataOptions
+from training.config import HardwareConfig
 from training.metrics.classification import wilson_interval
 from training.progress import training_progress
 from training.protocols import PROTOCOLS, Protocol, TestedClip, count_folds, run_fold
+
+_KINDS = ("clips", "windows")
 
 
 def run_protocol(protocol: Protocol, options: DataOptions, only: Sequence[int]) -> list[TestedClip]:
@@ -41,8 +45,17 @@ def run_protocol(protocol: Protocol, options: DataOptions, only: Sequence[int]) 
     tested: list[TestedClip] = []
     for fold in only or range(count_folds(protocol, options)):
         with training_progress(False) as progress, tempfile.TemporaryDirectory() as folder:
-            tested += run_fold(protocol, fold, options, Path(folder) / "run", progress)
+            clips = run_fold(protocol, fold, options, Path(folder) / "run", progress)
+        tested += clips
+        for part, figures in summarise(protocol, clips).items():
+            counts = [f"{figures[kind]['right']} of {figures[kind]['total']}" for kind in _KINDS]
+            line = f"fold {fold}, {part}: {counts[0]} clips, {counts[1]} windows right"
+            Console().print(line, highlight=False)
     return tested
+
+
+def _answer(protocol: Protocol, clip: TestedClip) -> str:
+    return protocol.labels[int(clip.scores.mean(axis=0).argmax())]
 
 
 def summarise(protocol: Protocol, tested: Sequence[TestedClip]) -> dict[str, Any]:
@@ -58,7 +71,7 @@ def summarise(protocol: Protocol, tested: Sequence[TestedClip]) -> dict[str, Any
     parts: dict[str, Any] = {}
     for part in sorted({clip.part for clip in tested}):
         own = [clip for clip in tested if clip.part == part]
-        answers = [protocol.labels[int(clip.scores.mean(axis=0).argmax())] for clip in own]
+        answers = [_answer(protocol, clip) for clip in own]
         right = [answer == clip.truth for answer, clip in zip(answers, own, strict=True)]
         windows = np.concatenate(
             [clip.scores.argmax(axis=1) == protocol.labels.index(clip.truth) for clip in own]
@@ -97,14 +110,18 @@ def main() -> None:
     parser.add_argument("protocols", nargs="*", metavar="PROTOCOL", help=", ".join(PROTOCOLS))
     parser.add_argument("--data", type=Path, help="folder that holds the datasets")
     parser.add_argument("--folds", type=int, nargs="*", default=(), help="only these, from 0")
+    parser.add_argument("--threads", type=int, default=2, help="torch computes with; 1 if busy")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args()
     if unknown := set(given.protocols) - set(PROTOCOLS):
         parser.error(f"no protocol {', '.join(sorted(unknown))}; there are {', '.join(PROTOCOLS)}")
     found: dict[str, Any] = {}
     for name in given.protocols or PROTOCOLS:
-        tested = run_protocol(PROTOCOLS[name], DataOptions(root=given.data), given.folds)
-        found[name] = summarise(PROTOCOLS[name], tested)
+        hardware = HardwareConfig(threads=given.threads)
+        protocol = PROTOCOLS[name]
+        protocol = replace(protocol, config=replace(protocol.config, hardware=hardware))
+        tested = run_protocol(protocol, DataOptions(root=given.data), given.folds)
+        found[name] = summarise(protocol, tested)
         _show(name, found[name])
     if given.json is not None:
         date = datetime.now(UTC).date().isoformat()

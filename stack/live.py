@@ -14,18 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.errors import ConfigError
-from contracts.messages import Command
-from contracts.mqtt import LinkState
 from contracts.settings import MqttSettings, Settings
 from dashboard.app import create_app
-from inference.api.app import create_api
-from inference.publisher import CommandHandlers, ResultPublisher
 from inference.worker import Discovery, Worker
+from stack.assembly import assemble
 from stack.broker import Broker, start_broker
-from stack.models import open_model
 from stack.rtsp import RtspService, serve_rtsp
 from stack.serving import serve
-from stack.sources import make_opener
+from stack.webrtc import serve_webrtc
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +89,14 @@ async def serve_broker(settings: MqttSettings) -> AsyncIterator[Broker]:
 
 @asynccontextmanager
 async def serve_worker(
-    settings: Settings, discovery: Discovery | None
+    settings: Settings, discovery: Discovery | None, publish_url: str
 ) -> AsyncIterator[tuple[Worker, str]]:
     """Run the worker and its REST API while the context lasts.
 
     Args:
         settings: Of the whole product; ``mqtt`` must name a broker that is there.
         discovery: Where published paths appear.
+        publish_url: Base URL of the RTSP server, where annotated video goes.
 
     Yields:
         The worker and the URL of its API.
@@ -109,29 +106,20 @@ async def serve_worker(
             "`streams: auto` needs a server that tells its paths.",
             "Set `rtsp.api_url`, or list the `streams`.",
         )
-    model = await asyncio.to_thread(open_model, settings.model)
-
-    def follow(stream: str, command: Command) -> None:
-        worker.on_command(stream, command)
-
-    def refuse(stream: str, why: str) -> None:
-        worker.on_command(stream, Command(), why)
-
-    publisher = ResultPublisher(
-        settings.mqtt,
-        CommandHandlers(on_command=follow, on_bad_command=refuse),
-    )
-    worker = Worker(settings, model, publisher, make_opener(model.bundle, settings.source))
-    api = create_api(worker, lambda: publisher.stats.broker is LinkState.CONNECTED)
-    async with serve(api, settings.api.host, settings.api.port, "api.port") as port:
-        publisher.start()
+    async with (
+        assemble(settings, publish_url) as parts,
+        parts.predictions.running(),
+        serve(parts.api, settings.api.host, settings.api.port, "api.port") as port,
+    ):
+        parts.publisher.start()
         try:
-            await asyncio.to_thread(worker.start)
-            async with _beside(worker.run(discovery)):
-                yield worker, f"http://{settings.api.host}:{port}"
+            await asyncio.to_thread(parts.worker.start)
+            async with _beside(parts.worker.run(discovery)):
+                yield parts.worker, f"http://{settings.api.host}:{port}"
         finally:
-            await asyncio.to_thread(worker.stop)
-            await asyncio.to_thread(publisher.stop)
+            parts.feeds.close()
+            await asyncio.to_thread(parts.worker.stop)
+            await asyncio.to_thread(parts.publisher.stop)
 
 
 @asynccontextmanager
@@ -159,9 +147,14 @@ async def serve_all(settings: Settings) -> AsyncIterator[Running]:
     async with AsyncExitStack() as parts:
         broker = await parts.enter_async_context(serve_broker(settings.mqtt))
         settings = settings.model_copy(update={"mqtt": broker.settings})
-        rtsp = await parts.enter_async_context(serve_rtsp(settings.rtsp))
-        worker, api = await parts.enter_async_context(serve_worker(settings, rtsp.discovery))
-        page_settings = settings.dashboard.model_copy(update={"worker_url": api})
+        webrtc = settings.webrtc
+        rtsp = await parts.enter_async_context(serve_rtsp(settings.rtsp, webrtc.port))
+        video = await parts.enter_async_context(serve_webrtc(webrtc, rtsp))
+        worker, api = await parts.enter_async_context(
+            serve_worker(settings, rtsp.discovery, rtsp.publish_url)
+        )
+        addresses = {"worker_url": api, "whep_url": settings.dashboard.whep_url or video}
+        page_settings = settings.dashboard.model_copy(update=addresses)
         settings = settings.model_copy(update={"dashboard": page_settings})
         page = await parts.enter_async_context(serve_dashboard(settings))
         yield Running(rtsp, broker, page, api, worker.model.bundle.model_id)

@@ -10,7 +10,10 @@ from contracts.errors import redact
 from contracts.settings import LogSettings
 
 # Libraries that tell at INFO what only their authors want to know.
-_QUIET = ("httpx", "httpcore", "uvicorn", "libav", "dash", "asyncio", "onnx_ir", "onnxscript")
+_QUIET = (
+    *("httpx", "httpcore", "uvicorn", "libav", "dash", "asyncio", "aioice"),
+    *("onnx_ir", "onnxscript"),
+)
 
 
 class _Text(logging.Formatter):

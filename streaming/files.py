@@ -7,13 +7,13 @@ indices whether it is read here or streamed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contracts.errors import NotAVideoError
 from contracts.types import Clock, SampledFrame, Sampling, VideoInfo
 from streaming.inputs import describe, open_video, resolve
-from streaming.reader import Shrinker, VideoReader
+from streaming.reader import DecodedFrame, Shrinker, VideoReader
 from streaming.sampler import FrameSampler
 
 
@@ -52,13 +52,44 @@ def read_frames(path: str | Path, sampling: Sampling) -> Iterator[SampledFrame]:
     sampler = FrameSampler(sampling.period_s)
     shrink = Shrinker(sampling)
     for origin in resolve(str(path)):
-        empty = True
         with open_video(origin) as (container, stream):
             sampler.restart(describe(container, stream).fps)
-            for decoded in VideoReader(container, stream).frames():
-                empty = False
-                place = sampler.offer(decoded.pts_s, decoded.size)
-                if place.index is not None:
-                    yield shrink(decoded, place, time.time(), Clock.ARRIVAL)
-        if empty:
-            raise NotAVideoError(f"No picture of {origin.name} can be decoded.", "Is it damaged?")
+            decoded = VideoReader(container, stream).frames()
+            yield from sampled(at_least_one(decoded, origin.name), sampler, shrink)
+
+
+def sampled(
+    frames: Iterable[DecodedFrame], sampler: FrameSampler, shrink: Shrinker
+) -> Iterator[SampledFrame]:
+    """Choose and shrink decoded frames, without waiting.
+
+    Args:
+        frames: In display order.
+        sampler: Chooses.
+        shrink: Shrinks.
+
+    Yields:
+        What the model sees; `captured_at` is the moment of reading.
+    """
+    for decoded in frames:
+        place = sampler.offer(decoded.pts_s, decoded.size)
+        if place.index is not None:
+            yield shrink(decoded, place, time.time(), Clock.ARRIVAL)
+
+
+def at_least_one(frames: Iterable[DecodedFrame], name: str) -> Iterator[DecodedFrame]:
+    """Pass frames on.
+
+    Args:
+        frames: Decoded frames.
+        name: Of the video, for the message.
+
+    Raises:
+        NotAVideoError: There is none.
+    """
+    empty = True
+    for frame in frames:
+        empty = False
+        yield frame
+    if empty:
+        raise NotAVideoError(f"No picture of {name} can be decoded.", "Is it damaged?")

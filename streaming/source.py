@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import av
+
 from contracts.errors import (
     NotAVideoError,
     SourceError,
@@ -48,10 +50,13 @@ class SourceCallbacks:
     Attributes:
         on_frame: Each sampled frame, on the decoder's thread: must not block for long.
         on_status: Each change of state, video or error, and every 5 s; on a thread of its own.
+        on_picture: Each decoded frame in its own size, with the UTC seconds of its capture, on the
+            decoder's thread: must not block, and must not change the frame.
     """
 
     on_frame: Callable[[SampledFrame], None]
     on_status: Callable[[SourceStatus], None]
+    on_picture: Callable[[av.VideoFrame, float], None] | None = None
 
 
 class StreamSource:
@@ -214,7 +219,9 @@ class StreamSource:
                     break
                 self._board.frame(place.pts_s, decoded.size, reader.errors - counted)
                 counted = reader.errors
-                self.preview.put(decoded.frame)
+                self.preview.put(decoded.frame, captured_at)
+                if self._callbacks.on_picture is not None:
+                    self._callbacks.on_picture(decoded.frame, captured_at)
                 if place.index is not None:
                     picked = self._shrink(decoded, place, captured_at, clock)
                     self._callbacks.on_frame(picked)

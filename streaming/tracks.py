@@ -214,7 +214,7 @@ class EncodeWriter:
         """Add a stream with an encoder."""
         rate = Fraction(1 / step_s).limit_denominator(1001)
         self._stream = self.output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
-        self._stream.width, self._stream.height = _fitting(cast("av.VideoFrame", first.content))
+        self._stream.width, self._stream.height = fitting(cast("av.VideoFrame", first.content))
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
         context.time_base = CLOCK
@@ -237,13 +237,8 @@ class EncodeWriter:
         self.output.mux(self._stream.encode(frame))
 
     def _picture(self, frame: av.VideoFrame) -> av.VideoFrame:
-        turns = quarter_turns(frame)
-        if turns:
-            upright = np.rot90(frame.to_ndarray(format="rgb24"), turns)
-            upright = np.ascontiguousarray(upright, np.uint8)
-            frame = av.VideoFrame.from_ndarray(upright, format="rgb24")
         return self._reformatter.reformat(
-            frame,
+            upright(frame),
             width=self._stream.width,
             height=self._stream.height,
             format="yuv420p",
@@ -252,7 +247,16 @@ class EncodeWriter:
         )
 
 
-def _fitting(frame: av.VideoFrame) -> tuple[int, int]:
+def upright(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame as people see it: itself, or a turned copy."""
+    turns = quarter_turns(frame)
+    if not turns:
+        return frame
+    turned = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(turned, np.uint8), format="rgb24")
+
+
+def fitting(frame: av.VideoFrame) -> tuple[int, int]:
     """Size to encode: upright, at most full HD, even as 4:2:0 wants it, the shape kept."""
     width, height = frame.width, frame.height
     if quarter_turns(frame) % 2:

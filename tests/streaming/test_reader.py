@@ -60,7 +60,7 @@ def test_preview_is_a_jpeg_of_the_asked_width_in_the_picture_s_shape(tmp_path: P
     assert preview.jpeg(100) is None
     with av.open(str(make_video(tmp_path / "a.mp4"))) as container:
         for number, frame in enumerate(container.decode(video=0)):
-            preview.put(frame)
+            preview.put(frame, float(number))
             if number == 7:
                 break
     data = preview.jpeg(96)
@@ -75,7 +75,7 @@ def test_preview_is_never_enlarged_and_keeps_colours() -> None:
     preview = Preview()
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 220
-    preview.put(av.VideoFrame.from_ndarray(red, format="rgb24"))
+    preview.put(av.VideoFrame.from_ndarray(red, format="rgb24"), 0.0)
     data = preview.jpeg(10_000)
     assert data is not None
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
