@@ -15,21 +15,44 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.settings import Settings
 from contracts.topics import Topics
+from dashboard.control import control_routes
 from dashboard.increments import Increments
-from dashboard.layout import page
+from dashboard.layout import PATHS, page
 from dashboard.live import Live
-from dashboard.preview import Previews
+from dashboard.preview import CAPTURED, Previews
+from dashboard.proxy import Proxy
+from dashboard.signalling import Signalling
 from dashboard.store import Store
 from dashboard.subscriber import Subscriber
 
 _ASSETS = Path(__file__).with_name("assets")
 _TITLE = "actionstream"
 
+# Dash's own document names no language, which screen readers need, and shows Dash's own icon.
+_DOCUMENT = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>
+{%config%}
+{%scripts%}
+{%renderer%}
+</footer>
+</body>
+</html>
+"""
+
 # Everything is served from here; inline scripts are Dash's own start-up code and configuration.
 _SECURITY = {
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline'; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
         "connect-src 'self' ws: wss:; frame-ancestors 'self'; base-uri 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -56,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
     subscriber = Subscriber(settings.mqtt, store)
     live = Live(Increments(store, subscriber.address))
     previews = Previews(settings.dashboard)
+    proxy = Proxy(settings.dashboard)
+    signalling = Signalling(settings.dashboard)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,10 +91,15 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             live.close()
             await previews.close()
+            await proxy.close()
+            await signalling.close()
             await asyncio.to_thread(subscriber.stop)
 
     app = FastAPI(title=_TITLE, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(live.router)
+    app.include_router(proxy.router)
+    app.include_router(signalling.router)
+    app.include_router(control_routes(subscriber, settings.dashboard.read_only))
     _add_previews(app, previews)
     _add_page(app, settings)
     return app
@@ -83,7 +113,9 @@ def _add_previews(app: FastAPI, previews: Previews) -> None:
         if picture.missing is not None:
             # Not an error to the browser, which would fill its console with what is normal.
             return Response(status_code=204, headers=headers | {"X-Missing": picture.missing})
-        return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
+        return Response(
+            picture.jpeg, media_type="image/jpeg", headers=headers | {CAPTURED: picture.at}
+        )
 
 
 def _add_page(app: FastAPI, settings: Settings) -> None:
@@ -94,6 +126,7 @@ def _add_page(app: FastAPI, settings: Settings) -> None:
         server=cast(Any, app),
         title=_TITLE,
         update_title="",
+        index_string=_DOCUMENT,
         assets_folder=str(_ASSETS),
         serve_locally=True,
         add_log_handler=False,
@@ -127,12 +160,20 @@ class _Edge:
             await self._app(scope, receive, send)
             return
 
+        is_page = (scope["path"].rstrip("/") or "/") in PATHS
+        is_page = is_page or scope["path"].startswith("/stream/")
+
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_SECURITY)
+                headers = MutableHeaders(scope=message)
+                if not is_page and headers.get("content-type", "").startswith("text/html"):
+                    # Dash answers every address that it does not know with the page, which then
+                    # says that there is nothing.
+                    message = {**message, "status": 404}
+                headers.update(_SECURITY)
             await send(message)
 
-        if scope["path"].startswith("/stream/"):
-            # The scripts read the stream's name from the browser's address.
+        if is_page:
+            # The scripts read from the browser's address which page and which stream it is.
             scope = {**scope, "path": "/", "raw_path": b"/"}
         await self._app(scope, receive, secured)

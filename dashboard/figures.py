@@ -1,4 +1,4 @@
-"""The graph: lines over the rolling window, and below them what was detected and what is true.
+"""The graph: lines over the time in view.
 
 The page fills it with increments; everything that does not change is said here. The colours of a
 label follow from its place in the model's list, in every graph, card and table.
@@ -22,9 +22,6 @@ BACKGROUND_LIGHT = "#8A939C"
 BACKGROUND_DARK = "#8793A0"
 DASHES = ("solid", "dash", "dot")
 
-DETECTED = "Detected"
-TRUTH = "Truth"
-
 
 def base_figure(window_s: float) -> go.Figure:
     """Draw the empty graph.
@@ -33,16 +30,15 @@ def base_figure(window_s: float) -> go.Figure:
         window_s: Seconds that the time axis spans.
 
     Returns:
-        A figure with two panels over one time axis: scores in 0-1 above, two rows of bars below.
+        A figure of scores in 0-1 over a time axis; the timeline below it is not Plotly's.
     """
     figure = go.Figure()
     figure.update_layout(
-        margin={"l": 68, "r": 12, "t": 8, "b": 30},
+        margin={"l": 68, "r": 12, "t": 8, "b": 26},
         autosize=True,
         showlegend=False,
-        hovermode="x unified",
-        barmode="overlay",
-        bargap=0.25,
+        # The page has a cursor of its own, which shows the picture of that moment, too.
+        hovermode=False,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         dragmode=False,
@@ -51,7 +47,6 @@ def base_figure(window_s: float) -> go.Figure:
     )
     figure.update_xaxes(
         type="date",
-        anchor="y2",
         range=[-1000 * window_s, 0],
         autorange=False,
         fixedrange=True,
@@ -63,23 +58,11 @@ def base_figure(window_s: float) -> go.Figure:
     )
     figure.update_layout(
         yaxis={
-            "domain": [0.27, 1],
             "range": [-0.02, 1.02],
             "fixedrange": True,
             "tickformat": ".0%",
             "tickvals": [0, 0.25, 0.5, 0.75, 1],
             "ticklabelstandoff": 6,
-            "zeroline": False,
-        },
-        yaxis2={
-            "domain": [0, 0.22],
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": [TRUTH, DETECTED],
-            "range": [-0.5, 1.5],
-            "fixedrange": True,
-            "ticklabelstandoff": 6,
-            "showgrid": False,
             "zeroline": False,
         },
     )

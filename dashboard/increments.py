@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from contracts.errors import redact
+from contracts.messages import Event
 from contracts.topics import Kind
+from contracts.types import StreamState
 from dashboard.ring import STAGES, Rows
 from dashboard.store import Store, Stream, describe_state, shown_columns
 from dashboard.truth import agreement, lay_out
@@ -31,6 +34,9 @@ MAX_LINES = 24
 
 _SUMMARY_S = 0.5
 _STATISTICS_S = 60.0
+_HEALTH_S = 1.0
+# Windows behind the latency of this moment.
+_NEWEST_WINDOWS = 24
 _EVENTS_SHOWN = 60
 # More points than this on one line cannot be told apart, but must all be drawn.
 _POINTS = 1500
@@ -42,6 +48,7 @@ class Ask:
 
     Attributes:
         stream: The stream it shows; empty: only the overview.
+        health: Whether it shows the figures of every stream.
         since: Revision of its last answer, 0 at first.
         epoch: Epoch of its last answer; another one means that the dashboard was restarted.
     """
@@ -49,6 +56,7 @@ class Ask:
     stream: str = ""
     since: int = 0
     epoch: str = ""
+    health: bool = False
 
 
 @dataclass(slots=True)
@@ -59,9 +67,9 @@ class _Section:
     revision: int = 0
     made_at: float = 0.0
 
-    def due(self, now_s: float) -> bool:
+    def due(self, now_s: float, every_s: float = _SUMMARY_S) -> bool:
         """Whether it is old; a clock that was set back makes it old, too."""
-        return not 0 <= now_s - self.made_at < _SUMMARY_S
+        return not 0 <= now_s - self.made_at < every_s
 
 
 class Increments:
@@ -79,8 +87,9 @@ class Increments:
         self._address = address
         self._frozen = 0
         self._frozen_at = 0.0
-        self._cache: dict[tuple[str, int], str | None] = {}
+        self._cache: dict[tuple[str, int, bool], str | None] = {}
         self._overview = _Section()
+        self._health = _Section()
         self._summaries: dict[str, _Section] = {}
         self._lines: dict[str, tuple[int, list[int]]] = {}
 
@@ -97,9 +106,9 @@ class Increments:
         since = ask.since if ask.epoch == self.epoch else 0
         with self._store.lock:
             self._freeze(now_s)
-            key = (ask.stream, since)
+            key = (ask.stream, since, ask.health)
             if key not in self._cache:
-                self._cache[key] = self._build(ask.stream, since, now_s)
+                self._cache[key] = self._build(ask, since, now_s)
             return self._cache[key]
 
     def heartbeat(self, ask: Ask) -> str:
@@ -111,7 +120,7 @@ class Increments:
         if 0 <= now_s - self._frozen_at < 0.9 * TICK_S:
             return
         if self._overview.due(now_s):
-            self._replace(self._overview, self._overview_json(), now_s)
+            self._replace(self._overview, self._overview_json(now_s), now_s)
         for gone in self._summaries.keys() - self._store.streams.keys():
             del self._summaries[gone]
             self._lines.pop(gone, None)
@@ -126,23 +135,42 @@ class Increments:
             section.json = text
             section.revision = self._store.revision
 
-    def _build(self, name: str, since: int, now_s: float) -> str | None:
+    def _build(self, ask: Ask, since: int, now_s: float) -> str | None:
         parts = []
         if self._overview.revision > since:
             parts.append(f'"overview":{self._overview.json}')
-        stream = self._store.streams.get(name)
+        if ask.health:
+            parts += self._health_since(since, now_s)
+        stream = self._store.streams.get(ask.stream)
         if stream is not None:
             detail = self._detail(stream, since, now_s)
             if detail:
                 parts.append(f'"detail":{{{detail}}}')
         if not parts:
             return None
-        head = {"stream": name, "epoch": self.epoch, "rev": self._frozen}
+        head = {
+            "stream": ask.stream,
+            "epoch": self.epoch,
+            "rev": self._frozen,
+            "at": round(now_s, 3),
+        }
         return f"{{{','.join([_dump(head)[1:-1], *parts])}}}"
 
-    def _overview_json(self) -> str:
+    def _health_since(self, since: int, now_s: float) -> list[str]:
+        """The figures of every stream if they are newer than a revision."""
+        if self._health.due(now_s, _HEALTH_S):
+            self._replace(self._health, _dump([_vitals(one) for one in self._sorted()]), now_s)
+            self._frozen = self._store.revision
+        if self._health.revision <= since:
+            return []
+        return [f'"health":{self._health.json}']
+
+    def _sorted(self) -> list[Stream]:
+        streams = self._store.streams
+        return [streams[name] for name in sorted(streams, key=_natural)]
+
+    def _overview_json(self, now_s: float) -> str:
         store = self._store
-        streams = [store.streams[name] for name in sorted(store.streams, key=_natural)]
         return _dump(
             {
                 "broker": store.broker_connected,
@@ -151,7 +179,7 @@ class Increments:
                 "address": self._address,
                 "refused": store.refused_streams,
                 "malformed": store.bad_messages,
-                "streams": [_card(stream) for stream in streams],
+                "streams": [_card(stream, now_s) for stream in self._sorted()],
             }
         )
 
@@ -169,11 +197,14 @@ class Increments:
         parts = []
         if full:
             parts.append(f'"labels":{_dump(_labels(stream, columns))}')
+            parts.append(f'"reference":{stream.ring.reference}')
         points = self._points(stream, columns, first, edge_s)
         if points or full:
             parts.append(f'"points":{_dump(points)}')
         if full or stream.changed_since(Kind.EVENTS, since):
             parts.append(f'"events":{_dump(_events(stream))}')
+        if full or stream.changed_since(Kind.STATE, since):
+            parts.append(f'"control":{_dump(_control(stream))}')
         if summary.revision > first:
             parts.append(f'"summary":{summary.json}')
         if not parts:
@@ -203,7 +234,7 @@ class Increments:
             return {}
         scores = np.nan_to_num(rows.scores[:number, columns], nan=-1e-3)
         return {
-            "t": np.round(rows.centre[:number], 3).tolist(),
+            "t": np.round(rows.moment[:number], 3).tolist(),
             "gap": np.flatnonzero(rows.gap[:number]).tolist(),
             # Thousandths, -1 where unknown: a third of the bytes of decimal fractions.
             "s": np.rint(scores * 1000).astype(int).tolist(),
@@ -220,15 +251,65 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def _card(stream: Stream) -> dict[str, Any]:
+def _card(stream: Stream, now_s: float) -> dict[str, Any]:
     label, score = stream.last_top or (None, 0.0)
+    status = stream.status
+    live = stream.state is StreamState.LIVE
+    event = next(reversed(stream.events.values()), None)
     return {
         "name": stream.name,
         "state": str(stream.state),
+        "words": describe_state(stream, now_s),
+        "paused": stream.control is not None and stream.control.paused,
         "title": stream.title(label) if label is not None else None,
         "label": _index(stream, label),
         "background": label in stream.background,
         "score": round(score, 2),
+        "fps": round(status.fps, 1) if status and status.fps and live else None,
+        "latency": _newest_total(stream) if live else None,
+        "event": None if event is None else _happening(stream, event),
+    }
+
+
+def _happening(stream: Stream, event: Event) -> dict[str, Any]:
+    """What last happened, for a card; times by this machine's clock."""
+    shift_s = stream.offset_s
+    return {
+        "title": stream.title(event.label),
+        "label": _index(stream, event.label),
+        "start": round(event.start + shift_s, 1),
+        "end": None if event.end is None else round(event.end + shift_s, 1),
+    }
+
+
+def _newest_total(stream: Stream) -> int | None:
+    """Median milliseconds from capture to publishing of the newest windows."""
+    total = stream.ring.rows(_NEWEST_WINDOWS).latency_ms[:, STAGES.index("total")]
+    return round(float(np.median(total))) if len(total) else None
+
+
+def _vitals(stream: Stream) -> dict[str, Any]:
+    """The figures of one stream at this moment; counters grow for as long as the dashboard runs."""
+    status = stream.status
+    rows = stream.ring.rows(_NEWEST_WINDOWS)
+    latency = _latency(rows) if stream.state is StreamState.LIVE else None
+    publish_s = sorted(stream.publish_s)
+    if latency is not None and publish_s:
+        latency["publish"] = round(1000 * publish_s[len(publish_s) // 2], 1)
+    return {
+        "name": stream.name,
+        "state": str(stream.state),
+        "fps": status.fps if status else None,
+        "resolution": status.resolution if status else None,
+        "codec": status.codec if status else None,
+        "model": status.model if status else None,
+        "error": redact(status.error)[:300] if status and status.error else None,
+        "dropped": status.dropped if status else 0,
+        "received": stream.ring.received,
+        "lost": stream.ring.lost,
+        "places": stream.places,
+        "missing": stream.missing,
+        "latency": latency,
     }
 
 
@@ -267,6 +348,20 @@ def _events(stream: Stream) -> list[dict[str, Any]]:
     ]
 
 
+def _control(stream: Stream) -> dict[str, Any] | None:
+    """The rules in force, whether the analysis rests, and why a command was refused."""
+    control = stream.control
+    if control is None:
+        return None
+    return {
+        "paused": control.paused,
+        "rules": {label: asdict(rule) for label, rule in control.rules.items()},
+        "defaults": {label: asdict(rule) for label, rule in control.defaults.items()},
+        "smoothing_s": control.smoothing_s,
+        "error": control.error,
+    }
+
+
 def _summary(stream: Stream, now_s: float) -> dict[str, Any]:
     """Figures of the last minute and what the status says, for the tiles and the truth strip."""
     edge_s = now_s - stream.offset_s
@@ -286,6 +381,8 @@ def _summary(stream: Stream, now_s: float) -> dict[str, Any]:
         "rate": round(len(rows) / _STATISTICS_S, 2) if _covers(stream, edge_s) else None,
         "latency": _latency(rows),
         "behind": round(stream.offset_s, 1),
+        "window": round(float(rows.end[-1] - rows.start[-1]), 3) if len(rows) else None,
+        "media_zero": None if stream.media_zero is None else round(stream.media_zero, 2),
         **_truth(stream, rows, edge_s),
     }
 
@@ -293,7 +390,7 @@ def _summary(stream: Stream, now_s: float) -> dict[str, Any]:
 def _covers(stream: Stream, edge_s: float) -> bool:
     """Whether the ring reaches back a whole minute."""
     rows = stream.ring.rows()
-    return len(rows) > 0 and float(rows.centre[0]) <= edge_s - _STATISTICS_S
+    return len(rows) > 0 and float(rows.moment[0]) <= edge_s - _STATISTICS_S
 
 
 def _latency(rows: Rows) -> dict[str, Any] | None:

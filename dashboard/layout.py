@@ -1,28 +1,50 @@
-"""The page: its parts and their places.
+"""The frame around the pages: header, navigation, one section per page.
 
-Dash draws this frame once; the scripts in ``assets`` then fill it with increments. Texts that come
-over the network are only ever set as text, never as markup.
+Dash draws this once; the scripts in ``assets`` then fill it with increments. Texts that come over
+the network are only ever set as text, never as markup.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import html
+from dash.development.base_component import Component
 
-from contracts.errors import redact
 from contracts.settings import Settings
 from dashboard import figures
 from dashboard.increments import HEARTBEAT_S, TICK_S
+from dashboard.pages import health, overview, stream, uploads, webcam
+from dashboard.parts import UNSPOKEN, named
 
-# Decoration that screen readers leave out.
-_UNSPOKEN: dict[str, Any] = {"aria-hidden": "true"}
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page: how it is called, where it is, and what builds it."""
+
+    title: str
+    path: str
+    build: Callable[[Settings], Component]
+
+
+_PAGES = {
+    "overview": _Page("Overview", "/", overview.page),
+    "stream": _Page("Stream", "/stream", stream.page),
+    "health": _Page("Health", "/health", health.page),
+    "uploads": _Page("Uploads", "/uploads", uploads.page),
+    "webcam": _Page("Webcam", "/webcam", webcam.page),
+}
+
+PATHS = tuple(one.path for one in _PAGES.values())
+"""Addresses of the pages; ``/stream/<name>`` is one, too."""
 
 
 def page(settings: Settings) -> dmc.MantineProvider:
-    """Build the page.
+    """Build the frame with every page in it, all of them hidden.
 
     Args:
         settings: All settings.
@@ -30,50 +52,70 @@ def page(settings: Settings) -> dmc.MantineProvider:
     Returns:
         The layout for ``Dash.layout``.
     """
+    sections = [_section(name, one.title, one.build(settings)) for name, one in _PAGES.items()]
     return dmc.MantineProvider(
         theme={"primaryColor": "blue", "fontFamily": "system-ui, sans-serif"},
         defaultColorScheme="auto",
         children=[
             html.Div(id="config", hidden=True, **_config(settings)),
-            html.A("Skip to the graph", href="#live", className="skip"),
+            html.A("Skip to the content", href="#main", className="skip"),
             _header(),
             html.Main(
                 [
                     html.Div(id="notice", className="notice", role="status", hidden=True),
-                    _empty(settings),
-                    html.Nav(id="cards", className="cards", **_named("Streams")),
-                    html.Div([_now(), _graph(settings)], id="live", className="live", hidden=True),
-                    html.Section(id="tiles", className="tiles", hidden=True, **_named("Figures")),
-                    _events(),
-                ]
+                    *sections,
+                    _section("missing", "Not found", _missing()),
+                ],
+                id="main",
+                tabIndex=-1,
             ),
         ],
     )
 
 
-def _named(name: str) -> dict[str, Any]:
-    """Properties that give a component a name for screen readers."""
-    return {"aria-label": name}
+def _section(name: str, title: str, content: Component) -> html.Section:
+    return html.Section(content, hidden=True, **_leads_to(name), **named(title))
+
+
+def _leads_to(name: str) -> dict[str, Any]:
+    """Properties of a page's section and of the links to it."""
+    return {"data-page": name}
 
 
 def _config(settings: Settings) -> dict[str, Any]:
     """Properties that carry what the scripts need to know."""
     config = {
         "window_s": settings.dashboard.window_s,
+        "read_only": settings.dashboard.read_only,
+        "upload_mb": settings.predictions.max_mb,
         "tick_s": TICK_S,
         "heartbeat_s": HEARTBEAT_S,
         "palette": {"light": figures.PALETTE_LIGHT, "dark": figures.PALETTE_DARK},
         "background": {"light": figures.BACKGROUND_LIGHT, "dark": figures.BACKGROUND_DARK},
         "dashes": figures.DASHES,
-        "rows": {"truth": figures.TRUTH, "detected": figures.DETECTED},
     }
     return {"data-config": json.dumps(config)}
 
 
 def _header() -> html.Header:
+    links = [
+        html.A(
+            [html.Span(className=f"icon {name}", **UNSPOKEN), one.title],
+            href=one.path,
+            **_leads_to(name),
+        )
+        for name, one in _PAGES.items()
+    ]
     return html.Header(
         [
-            html.H1([html.Span(className="mark", **_UNSPOKEN), "actionstream"]),
+            html.H1(
+                html.A(
+                    [html.Span(className="mark", **UNSPOKEN), "actionstream"],
+                    href="/",
+                    **_leads_to("overview"),
+                )
+            ),
+            html.Nav(links, className="pages", **named("Pages")),
             html.Div(id="service", className="service", role="status"),
             html.Div(
                 dmc.Select(
@@ -84,9 +126,14 @@ def _header() -> html.Header:
                     checkIconPosition="right",
                     placeholder="Choose a stream",
                     nothingFoundMessage="No such stream",
-                    **_named("Stream"),
+                    **named("Stream"),
                 ),
+                id="chooser-box",
                 className="chooser",
+                hidden=True,
+            ),
+            html.Button(
+                "?", id="keys", className="button round", type="button", **named("List of keys")
             ),
             dmc.ColorSchemeToggle(
                 id="scheme",
@@ -94,104 +141,18 @@ def _header() -> html.Header:
                 darkIcon=html.Span(className="icon moon"),
                 variant="default",
                 size="lg",
-                **_named("Light or dark"),
+                **named("Light or dark"),
             ),
         ]
     )
 
 
-def _empty(settings: Settings) -> html.Section:
-    """What is shown while there is no stream."""
-    command = f"ffmpeg -re -stream_loop -1 -i VIDEO.mp4 -c copy -f rtsp {_rtsp(settings)}/cam1"
-    return html.Section(
+def _missing() -> html.Div:
+    return html.Div(
         [
-            html.H2(id="empty-title"),
-            html.P(id="empty-text"),
-            html.Div(
-                [
-                    html.Code(command, id="push"),
-                    html.Button("Copy", id="copy", className="button", type="button"),
-                ],
-                id="empty-push",
-                className="command",
-                hidden=True,
-            ),
+            html.H2("There is no such page"),
+            html.P("The address is mistyped, or the page has moved."),
+            html.A("To the overview", href="/", className="button", **_leads_to("overview")),
         ],
-        id="empty",
         className="panel empty",
-    )
-
-
-def _rtsp(settings: Settings) -> str:
-    """Where to push to, as far as the settings tell."""
-    rtsp = settings.rtsp
-    host = f"[{rtsp.host}]" if ":" in rtsp.host else rtsp.host
-    return redact(rtsp.url or f"rtsp://{host}:{rtsp.port}").rstrip("/")
-
-
-def _now() -> html.Section:
-    """The picture and what is happening in it."""
-    return html.Section(
-        [
-            html.Div(
-                [
-                    html.Img(id="picture", alt="", hidden=True),
-                    html.Div(id="no-picture", className="no-picture"),
-                    html.Span(id="state", className="state"),
-                ],
-                className="picture",
-            ),
-            html.Div(
-                [
-                    html.H2(id="action"),
-                    html.Span(id="score", className="score"),
-                    html.Div(html.Div(id="meter"), className="meter", **_UNSPOKEN),
-                ],
-                className="action",
-            ),
-            html.P(id="words", className="words"),
-        ],
-        className="panel now",
-        **_named("Now"),
-    )
-
-
-def _graph(settings: Settings) -> html.Section:
-    return html.Section(
-        [
-            html.Div(
-                [
-                    dcc.Graph(
-                        id="graph",
-                        figure=figures.base_figure(settings.dashboard.window_s),
-                        responsive=True,
-                        config={"displayModeBar": False, "scrollZoom": False},
-                    ),
-                    html.Button("Pause", id="pause", className="pause", type="button"),
-                ],
-                className="plot",
-            ),
-            html.Div(id="legend", className="legend", role="group", **_named("Classes")),
-        ],
-        className="panel graph",
-        **_named("Scores of the last minute"),
-    )
-
-
-def _events() -> html.Section:
-    columns = ("Started", "Action", "Duration", "Peak")
-    return html.Section(
-        [
-            html.H2("Recent actions"),
-            html.Table(
-                [
-                    html.Thead(html.Tr([html.Th(column, scope="col") for column in columns])),
-                    html.Tbody(id="event-rows"),
-                ]
-            ),
-            html.P("None yet.", id="no-events"),
-        ],
-        id="events",
-        className="panel events",
-        hidden=True,
     )

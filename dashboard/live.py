@@ -40,9 +40,11 @@ class Live:
         """Let every websocket end within a tick."""
         self._closing = True
 
-    async def _poll(self, stream: str = "", since: int = 0, epoch: str = "") -> Response:
+    async def _poll(
+        self, stream: str = "", since: int = 0, epoch: str = "", health: bool = False
+    ) -> Response:
         """The fallback: the same answer at once, or a heartbeat."""
-        ask = Ask(stream, since, epoch)
+        ask = Ask(stream, since, epoch, health)
         return Response(
             self._increments.answer(ask, time.time()) or self._increments.heartbeat(ask),
             media_type="application/json",
@@ -125,7 +127,7 @@ def parse_ask(text: str) -> Ask | None:
     stream, since, epoch = (fields.get("stream", ""), fields.get("since", 0), fields.get("epoch"))
     if not isinstance(stream, str) or not isinstance(since, int) or not isinstance(epoch, str):
         return None
-    return Ask(stream, since, epoch)
+    return Ask(stream, since, epoch, fields.get("health") is True)
 
 
 def _same_origin(websocket: WebSocket) -> bool:

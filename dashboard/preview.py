@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 FRESH_S = 0.15
 """A picture serves everybody who asks within this time."""
 
+CAPTURED = "Picture-At"
+"""Header with the UTC seconds at which a picture was captured."""
+
 _TIMEOUT = httpx.Timeout(1.5, connect=0.5)
 _MAX_BYTES = 2_000_000
 
@@ -37,10 +40,17 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG, or the reason why there is none."""
+    """A JPEG, or the reason why there is none.
+
+    Attributes:
+        jpeg: The file.
+        missing: Why there is none.
+        at: UTC seconds of its capture, as the worker says them; empty if it does not.
+    """
 
     jpeg: bytes = b""
     missing: Missing | None = None
+    at: str = ""
 
 
 @dataclass(slots=True)
@@ -113,10 +123,11 @@ class Previews:
                 if reply.status_code != 200:
                     return Picture(missing=Missing.NO_PICTURE)
                 jpeg = await _bounded(reply)
+                at = reply.headers.get(CAPTURED, "")
         except httpx.HTTPError as exc:
             _log.debug("No picture of a stream: %s", type(exc).__name__)
             return Picture(missing=Missing.WORKER_AWAY)
-        return Picture(jpeg) if jpeg else Picture(missing=Missing.NO_PICTURE)
+        return Picture(jpeg, at=at) if jpeg else Picture(missing=Missing.NO_PICTURE)
 
 
 async def _bounded(reply: httpx.Response) -> bytes:

@@ -34,6 +34,7 @@ class Rows:
         top: ``(N,)`` int32 column of the strongest class.
         gap: ``(N,)`` bool, true where windows are missing before the row.
         latency_ms: ``(N, 4)`` float32: decode, wait, model, total.
+        reference: Which time in its window a score speaks of, 0 (its start) to 1 (its end).
     """
 
     revision: NDArray[np.int64]
@@ -43,19 +44,20 @@ class Rows:
     top: NDArray[np.int32]
     gap: NDArray[np.bool_]
     latency_ms: NDArray[np.float32]
+    reference: float = 0.5
 
     @property
-    def centre(self) -> NDArray[np.float64]:
-        """``(N,)`` UTC seconds of the middle of each window: where its scores are drawn."""
-        return (self.start + self.end) / 2
+    def moment(self) -> NDArray[np.float64]:
+        """``(N,)`` UTC seconds that each window's scores speak of: where they are drawn."""
+        return self.start + self.reference * (self.end - self.start)
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.revision)
 
     def since(self, time_s: float) -> Rows:
-        """Rows whose centre is not before a time."""
-        return self._where(self.centre >= time_s)
+        """Rows whose moment is not before a time."""
+        return self._where(self.moment >= time_s)
 
     def after(self, revision: int) -> Rows:
         """Rows that arrived after a revision."""
@@ -63,7 +65,7 @@ class Rows:
 
     def thinned(self, spacing_s: float) -> Rows:
         """At most one row per cell of ``spacing_s``; rows after a gap always stay."""
-        cell = np.floor(self.centre / spacing_s)
+        cell = np.floor(self.moment / spacing_s)
         keep = np.ones(len(self), dtype=bool)
         keep[1:] = (cell[1:] != cell[:-1]) | self.gap[1:]
         return self if keep.all() else self._where(keep)
@@ -77,6 +79,7 @@ class Rows:
             top=self.top[keep],
             gap=self.gap[keep],
             latency_ms=self.latency_ms[keep],
+            reference=self.reference,
         )
 
 
@@ -87,6 +90,7 @@ class ScoreRing:
         received: Windows that ever arrived.
         lost: Windows that never arrived, counted from holes in ``seq``.
         overwritten: Revision of the newest row that fell out of the ring, 0 if none did.
+        reference: Which time in its window a score speaks of, 0 (its start) to 1 (its end).
     """
 
     def __init__(self, capacity: int) -> None:
@@ -94,6 +98,7 @@ class ScoreRing:
         self.received = 0
         self.lost = 0
         self.overwritten = 0
+        self.reference = 0.5
         self._columns: dict[str, int] = {}
         self._capacity = capacity
         self._count = 0
@@ -178,6 +183,7 @@ class ScoreRing:
             top=self._top[order],
             gap=self._gap[order],
             latency_ms=self._latency[order],
+            reference=self.reference,
         )
 
     def _hole_before(self, message: Scores) -> bool:

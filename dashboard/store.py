@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import redact
-from contracts.messages import BadMessageError, Event, Labels, Scores, StreamStatus, TruthMessage
+from contracts.messages import (
+    BadMessageError,
+    ControlState,
+    Event,
+    Labels,
+    Scores,
+    StreamStatus,
+    TruthMessage,
+)
 from contracts.topics import OFFLINE, ONLINE, Kind, Topics
 from contracts.types import StreamState
 from dashboard.ring import MAX_COLUMNS, ScoreRing
@@ -25,6 +33,8 @@ MAX_TRUTHS = 32
 MAX_NAME = 128
 """Characters of a stream's name; the settings allow no more."""
 MAX_TITLE = 60
+PUBLISH_WINDOWS = 32
+"""Windows of which the time from publishing to arrival is remembered."""
 
 # Windows per second that the ring has room for; a faster stream keeps less than the whole window.
 _FASTEST_WINDOWS = 25
@@ -41,12 +51,17 @@ class Stream:
         titles: Labels as people read them.
         background: Labels that mean that nothing of interest happens.
         events: Its newest events by id, oldest first.
+        control: Rules in force and whether the analysis rests, once said.
         truths: Announcements of what its video shows, oldest first.
         last_top: Strongest class of the newest window and its score.
         last_end: UTC seconds at which the newest window ended.
+        media_zero: UTC seconds at which media time 0 was, by the newest window.
         heard_at: UTC seconds at which anything was last heard of it.
         offset_s: How far the clock of its windows is behind ours; 0 while they agree.
         revision: Revision of the newest message of each kind.
+        places: Places of all its windows that should have been filled by frames.
+        missing: Those that were not.
+        publish_s: Seconds from publishing to the arrival here, of the newest windows.
     """
 
     name: str
@@ -55,12 +70,17 @@ class Stream:
     titles: dict[str, str] = field(default_factory=dict)
     background: frozenset[str] = frozenset()
     events: OrderedDict[str, Event] = field(default_factory=OrderedDict)
+    control: ControlState | None = None
     truths: deque[TruthMessage] = field(default_factory=lambda: deque(maxlen=MAX_TRUTHS))
     last_top: tuple[str, float] | None = None
     last_end: float | None = None
+    media_zero: float | None = None
     heard_at: float = 0.0
     offset_s: float = 0.0
     revision: dict[Kind, int] = field(default_factory=dict)
+    places: int = 0
+    missing: int = 0
+    publish_s: deque[float] = field(default_factory=lambda: deque(maxlen=PUBLISH_WINDOWS))
 
     @property
     def state(self) -> StreamState:
@@ -144,12 +164,15 @@ class Store:
 
     def _take(self, name: str, kind: Kind, payload: bytes, now_s: float) -> None:
         """Route one message of a stream to the method of its kind."""
-        if kind in (Kind.SET, Kind.STATE):
+        if kind is Kind.SET:
             return
         if not payload:
             self._cleared(name, kind)
             return
         message = _PARSERS[kind].from_json(payload)
+        if kind in _PASSING and name not in self.streams:
+            # The last window of a stream that was just removed must not bring it back.
+            return
         stream = self._stream(name, now_s)
         if stream is None:
             self.refused_streams += 1
@@ -167,6 +190,8 @@ class Store:
             _event(stream, message)
         elif isinstance(message, TruthMessage):
             _truth(stream, message)
+        elif isinstance(message, ControlState):
+            stream.control = message
 
     def _cleared(self, name: str, kind: Kind) -> None:
         """An empty retained message takes back what was said."""
@@ -178,6 +203,9 @@ class Store:
             del self.streams[name]
         elif kind is Kind.TRUTH:
             stream.truths.clear()
+            stream.revision[kind] = self.revision
+        elif kind is Kind.STATE:
+            stream.control = None
             stream.revision[kind] = self.revision
 
     def _stream(self, name: str, now_s: float) -> Stream | None:
@@ -203,6 +231,10 @@ class Store:
             stream.revision[Kind.LABELS] = self.revision
         stream.last_top = (message.top.label, message.top.score)
         stream.last_end = message.window.end
+        stream.places += message.frames.used + message.frames.missing
+        stream.missing += message.frames.missing
+        stream.publish_s.append(now_s - message.published_at)
+        stream.media_zero = message.window.end - message.media.end
         stream.offset_s = _offset(stream.offset_s, now_s - message.window.end)
 
 
@@ -231,6 +263,7 @@ def _labels(stream: Stream, message: Labels) -> None:
     pairs = zip(message.labels, message.titles, strict=False)
     stream.titles = {label: title[:MAX_TITLE] for label, title in list(pairs)[:MAX_COLUMNS]}
     stream.background = frozenset(message.background[:MAX_COLUMNS])
+    stream.ring.reference = message.reference
 
 
 def _event(stream: Stream, message: Event) -> None:
@@ -248,12 +281,14 @@ def _truth(stream: Stream, message: TruthMessage) -> None:
     stream.truths.append(message)
 
 
-_PARSERS: dict[Kind, type[Scores | StreamStatus | Labels | Event | TruthMessage]] = {
+_PASSING = (Kind.SCORES, Kind.EVENTS)
+_PARSERS: dict[Kind, type[Scores | StreamStatus | Labels | Event | TruthMessage | ControlState]] = {
     Kind.SCORES: Scores,
     Kind.STATUS: StreamStatus,
     Kind.LABELS: Labels,
     Kind.EVENTS: Event,
     Kind.TRUTH: TruthMessage,
+    Kind.STATE: ControlState,
 }
 
 
@@ -267,7 +302,7 @@ def describe_state(stream: Stream, now_s: float) -> str:
     Returns:
         One short sentence without a password in it; nothing while all is well.
     """
-    error = f" {redact(stream.status.error)[:300]}" if stream.status and stream.status.error else ""
+    error = redact(stream.status.error)[:300] if stream.status and stream.status.error else ""
     silent_s = max(0.0, now_s - stream.status.since) if stream.status else 0.0
     words = {
         StreamState.CONNECTING: "Connecting to the video …",
@@ -275,7 +310,7 @@ def describe_state(stream: Stream, now_s: float) -> str:
         StreamState.STALLED: f"No picture for {_span(silent_s)}; waiting for it to go on.",
         StreamState.OFFLINE: f"Nobody has sent this video for {_span(silent_s)}.",
     }
-    return f"{words[stream.state]}{error}".strip()
+    return f"{error} {words[stream.state]}".strip()
 
 
 def _span(seconds: float) -> str:

@@ -1,15 +1,16 @@
-"""The dashboard's one subscription: from the broker into the store."""
+"""The dashboard's one connection to the broker: everything into the store, commands out."""
 
 from __future__ import annotations
 
 import time
 
-from contracts.mqtt import LinkState, MqttConnection, MqttHandlers, Received
+from contracts.messages import Command
+from contracts.mqtt import LinkState, MqttConnection, MqttHandlers, Outgoing, Received
 from contracts.settings import MqttSettings
 from contracts.topics import Kind, Topics
 from dashboard.store import Store
 
-_KINDS = (Kind.STATUS, Kind.LABELS, Kind.SCORES, Kind.EVENTS, Kind.TRUTH)
+_KINDS = (Kind.STATUS, Kind.LABELS, Kind.SCORES, Kind.EVENTS, Kind.TRUTH, Kind.STATE)
 
 
 class Subscriber:
@@ -25,7 +26,7 @@ class Subscriber:
         Raises:
             ConfigError: ``mqtt.url`` is no broker's URL.
         """
-        topics = Topics(settings.prefix)
+        topics = self._topics = Topics(settings.prefix)
         self._store = store
         handlers = MqttHandlers(
             subscriptions=[topics.status, *(topics.every(kind) for kind in _KINDS)],
@@ -46,6 +47,22 @@ class Subscriber:
     def stop(self) -> None:
         """Disconnect; returns within half a second."""
         self._connection.stop(timeout_s=0.0)
+
+    def command(self, stream: str, command: Command) -> bool:
+        """Send a command to a stream.
+
+        Args:
+            stream: Its name.
+            command: What it is to do.
+
+        Returns:
+            Whether it was sent: without a broker it is not, and not later either, when the person
+            may want something else.
+        """
+        if self._connection.state is not LinkState.CONNECTED:
+            return False
+        topic = self._topics.stream(stream, Command.KIND)
+        return self._connection.publish(Outgoing(topic, command.to_json(), qos=1, retain=False))
 
     def _on_message(self, message: Received) -> None:
         self._store.feed(message.topic, message.payload, time.time())

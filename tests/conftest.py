@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for program in mark.args:
             if find_peer(program) is None:
                 pytest.skip(f"{program} is not installed (Debian and Ubuntu: make peers)")
+
+
+@pytest.fixture(name="data_home", scope="session", autouse=True)
+def fixture_data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the programs under test keep their history: not in the home of who tests."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(name="research_data", scope="session")

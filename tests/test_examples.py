@@ -11,6 +11,8 @@ import pytest
 from stack.broadcast import DEMO_CLIP
 from tests.conftest import wait_for
 from tests.e2e.live_stack import Ports, running
+from tests.stack.api_server import served, settings_for
+from tests.videos import cut
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -28,14 +30,41 @@ def test_score_file() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_subscribe(tmp_path: Path) -> None:
-    ports, heard = Ports(), tmp_path / "heard.txt"
-    command = [sys.executable, str(EXAMPLES / "subscribe.py"), "127.0.0.1", str(ports.mqtt)]
+def test_subscribe_and_follow_feed(tmp_path: Path) -> None:
+    ports, heard, fed = Ports(), tmp_path / "heard.txt", tmp_path / "fed.txt"
+    subscribe = [sys.executable, str(EXAMPLES / "subscribe.py"), "127.0.0.1", str(ports.mqtt)]
+    follow = [sys.executable, str(EXAMPLES / "follow_feed.py"), f"http://127.0.0.1:{ports.api}"]
     with (
         running(["demo"], tmp_path, ports),
         heard.open("w", encoding="utf-8") as output,
-        subprocess.Popen(command, stdout=output) as example,
+        fed.open("w", encoding="utf-8") as other_output,
+        subprocess.Popen(subscribe, stdout=output) as first,
+        subprocess.Popen(follow, stdout=other_output) as second,
     ):
         wait_for(lambda: " took " in heard.read_text(encoding="utf-8"), "an action's end", 60)
-        example.terminate()
-    assert "demo: " in heard.read_text(encoding="utf-8")
+        wait_for(lambda: " took " in fed.read_text(encoding="utf-8"), "the same on the feed", 60)
+        first.terminate()
+        second.terminate()
+    for file in (heard, fed):
+        assert "demo: " in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(300)
+def test_rest_client(tmp_path: Path) -> None:
+    clip = cut(tmp_path, 2.0)
+    with served(settings_for(tmp_path, predictions={"queue": 0})) as (url, _):
+        done, refused = (
+            subprocess.run(
+                [sys.executable, str(EXAMPLES / "rest_client.py"), str(file), url],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=200,
+            )
+            for file in (clip, EXAMPLES / "rest_client.py")
+        )
+    assert "%" in done.stdout.splitlines()[0]
+    assert done.stderr.splitlines()[-1] == "done 100%"
+    assert done.returncode == 0
+    assert "not_a_video" in refused.stderr
+    assert refused.returncode == 1

@@ -17,6 +17,7 @@ window.actionstream = window.actionstream || {};
     constructor(handlers) {
       this.handlers = handlers;
       this.stream = "";
+      this.health = false;
       this.since = 0;
       this.epoch = "";
       this.socket = null;
@@ -32,10 +33,11 @@ window.actionstream = window.actionstream || {};
       this.visibility();
     }
 
-    /** Show another stream; empty: the overview alone. */
-    show(stream) {
-      if (stream === this.stream) return;
+    /** Show another stream; empty: the overview alone. With `health` the figures of all. */
+    show(stream, health = false) {
+      if (stream === this.stream && health === this.health) return;
       this.stream = stream;
+      this.health = health;
       this.since = 0;
       if (this.socket && this.socket.readyState === WebSocket.OPEN) this.ask();
     }
@@ -85,14 +87,14 @@ window.actionstream = window.actionstream || {};
     }
 
     ask() {
-      const { stream, since, epoch } = this;
-      this.socket.send(JSON.stringify({ stream, since, epoch }));
+      const { stream, since, epoch, health } = this;
+      this.socket.send(JSON.stringify({ stream, since, epoch, health }));
       this.watch(this.socket);
     }
 
     async poll() {
       const query = new URLSearchParams({
-        stream: this.stream, since: this.since, epoch: this.epoch,
+        stream: this.stream, since: this.since, epoch: this.epoch, health: this.health,
       });
       let pause = POLL_MS;
       try {

@@ -1,192 +1,279 @@
-/* The page around the graph: streams, state, picture, current action, figures, recent actions.
- * Everything from the network becomes text, never markup. */
+/* The page: which of its parts is shown, what is known, and who wants to hear of news.
+ *
+ *   page.route      "overview" | "stream" | "health" | "uploads" | "webcam" | "missing"
+ *   page.stream     name of the chosen stream, or ""
+ *   page.overview   every stream in short, the broker and the worker
+ *   page.labels     classes of the chosen stream that have a line
+ *   page.summary    figures of the chosen stream
+ *   page.control    {paused, rules, error} in force for it, or null while nothing was said
+ *   page.scheme     "light" | "dark"
+ *   page.browserMs  milliseconds from the arrival of an increment to the screen
+ *   page.now()      UTC seconds by the dashboard's clock
+ *   page.on(event, fn)  "route" (route), "stream" (name), "detail" (increment), "overview"
+ *                       (overview), "health" (figures of every stream, on that page alone),
+ *                       "link" (whether the dashboard answers), "theme" (scheme)
+ *   page.shortcut(key, words, act, route)
+ */
 "use strict";
 
 window.actionstream = window.actionstream || {};
 
 (function (actionstream) {
-  const PICTURE_MS = 200;
-  const NO_PICTURE_MS = 1500;
-  const EVENT_ROWS = 12;
-  const STATES = { connecting: "Connecting", live: "Live", stalled: "Stalled", offline: "Offline" };
-  const MISSING = {
-    "no-picture": "No picture yet",
-    "worker-away": "No picture: the worker does not answer",
-    refused: "No picture: the worker wants another token (dashboard.worker_token)",
+  const { setText, pathOf } = actionstream;
+  const TITLES = {
+    overview: "Overview", stream: "Stream", health: "Health", uploads: "Uploads", webcam: "Webcam",
+    missing: "Not found",
   };
 
+  const UNMEASURED = 5;
+
   const $ = (id) => document.getElementById(id);
-  const clock = (s) => new Date(s * 1000).toLocaleTimeString([], { hour12: false });
-  const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 
-  function make(tag, className, text) {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    if (text !== undefined) element.textContent = text;
-    return element;
-  }
-
-  /** Writing what is there already would make the browser lay out again. */
-  function setText(element, text) {
-    if (element.textContent !== text) element.textContent = text;
-  }
-
-  /** The stream that the address names. */
-  function fromAddress() {
-    const prefix = "/stream/";
-    const asked = new URLSearchParams(location.search).get("stream");
-    if (asked) return asked;
-    if (!location.pathname.startsWith(prefix)) return "";
+  function decoded(text) {
     try {
-      return decodeURIComponent(location.pathname.slice(prefix.length));
+      return decodeURIComponent(text);
     } catch {
-      return "";
+      return text;
     }
   }
 
-  function toAddress(name) {
-    return `/stream/${name.split("/").map(encodeURIComponent).join("/")}`;
+  /** What the address asks for. */
+  function fromAddress() {
+    const path = location.pathname.replace(/\/+$/, "") || "/";
+    if (path === "/") return { route: "overview", stream: "" };
+    if (path === "/stream") return { route: "stream", stream: "" };
+    if (path.startsWith("/stream/")) {
+      return { route: "stream", stream: decoded(path.slice("/stream/".length)) };
+    }
+    const route = path.slice(1);
+    const known = route in TITLES && route !== "missing" && route !== "overview";
+    return { route: known ? route : "missing", stream: "" };
   }
 
   class Page {
     constructor(config) {
       this.config = config;
-      this.stream = fromAddress();
+      this.route = "";
+      this.stream = "";
       this.overview = null;
-      this.labels = [];
-      this.cards = new Map();
-      this.rows = [];
-      this.held = false;
-      this.looking = false;
+      this.linkUp = null;
+      this.listeners = new Map();
+      this.forget();
+      this.readScheme();
+      this.ahead = 0;
+      this.browserMs = null;
+      this.measured = 0;
+      this.shortcuts = new actionstream.Shortcuts(this);
       this.feed = new actionstream.Feed({
         onAnswer: (answer) => this.take(answer),
         onLink: (up) => this.link(up),
       });
     }
 
-    start(gd) {
-      this.graph = new actionstream.Graph(gd, this.config);
-      this.graph.onDraw = () => this.drawLegend();
-      const plot = gd.closest(".plot");
-      plot.addEventListener("pointerenter", (event) => {
-        if (event.pointerType === "mouse") this.pause({ looking: true });
-      });
-      plot.addEventListener("pointerleave", () => this.pause({ looking: false }));
-      $("pause").addEventListener("click", () => this.pause({ held: !this.held }));
+    forget() {
+      this.labels = [];
+      this.summary = null;
+      this.control = null;
+    }
+
+    /** Hear of something; the answer ends it. */
+    on(event, listener) {
+      if (!this.listeners.has(event)) this.listeners.set(event, new Set());
+      this.listeners.get(event).add(listener);
+      return () => this.listeners.get(event).delete(listener);
+    }
+
+    /** Let a key do something; on one page, or on all without a route. */
+    shortcut(key, words, act, route = "") {
+      this.shortcuts.add(key, words, act, route);
+    }
+
+    /** UTC seconds now by the dashboard's clock, which need not be this computer's. */
+    now() {
+      return Date.now() / 1000 + this.ahead;
+    }
+
+    emit(event, value) {
+      for (const listener of this.listeners.get(event) ?? []) listener(value);
+    }
+
+    async start(waits) {
+      document.addEventListener("click", (event) => this.follow(event));
+      window.addEventListener("popstate", () => this.arrive());
       new MutationObserver(() => this.themed()).observe(document.documentElement, {
         attributes: true, attributeFilter: ["data-mantine-color-scheme"],
       });
-      window.addEventListener("popstate", () => this.choose(fromAddress(), false));
-      $("copy").addEventListener("click", () => this.copy());
-      this.feed.show(this.stream);
+      this.addShortcuts();
+      this.arrive();
       this.feed.start();
-      this.picture();
+      // A part of the page that fails says so in the console and leaves the others alone.
+      await Promise.all(waits.map((wait) => wait.catch((error) => console.error(error))));
+      this.attached = true;
+      this.ask();
     }
 
-    themed() {
-      this.graph.theme();
-      this.cards.forEach((card) => { card.key = ""; });
-      this.buildLegend();
-      this.drawOverview();
+    addShortcuts() {
+      document.querySelectorAll("header nav a[data-page]").forEach((link, place) => {
+        const words = `Go to ${link.textContent}`;
+        this.shortcut(String(place + 1), words, () => this.go(link.pathname));
+      });
+      this.shortcut("d", "Light or dark", () => $("scheme").click());
+      this.shortcut("?", "These keys", () => this.shortcuts.show());
+      $("keys").addEventListener("click", () => this.shortcuts.show());
     }
 
-    /** The graph stands still while someone reads values with the mouse, or by the button. */
-    pause({ held = this.held, looking = this.looking }) {
-      this.held = held;
-      this.looking = looking;
-      this.graph.paused = held || looking;
-      const button = $("pause");
-      button.setAttribute("aria-pressed", String(held));
-      setText(button, held ? "Go on" : looking ? "Paused while you look" : "Pause");
+    // ---- where we are --------------------------------------------------------------------------
+
+    /** Links of our own change the page without loading it again. */
+    follow(event) {
+      const link = event.target.closest?.("a[href]");
+      if (!link || event.defaultPrevented || event.button !== 0 || link.target || link.download) return;
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      if (link.origin !== location.origin || link.hash || !link.dataset.page) return;
+      event.preventDefault();
+      this.go(link.pathname);
     }
 
-    choose(name, remember = true) {
-      if (!name || name === this.stream) return;
+    /** Go to a page by its path. */
+    go(path) {
+      if (path !== location.pathname) history.pushState(null, "", path);
+      this.arrive();
+      scrollTo(0, 0);
+    }
+
+    /** Show a stream. */
+    choose(name) {
+      if (name && (name !== this.stream || this.route !== "stream")) this.go(this.address(name));
+    }
+
+    address(name) {
+      return `/stream/${pathOf(name)}`;
+    }
+
+    arrive() {
+      const { route, stream } = fromAddress();
+      const moved = route !== this.route;
+      this.route = route;
+      for (const section of document.querySelectorAll("main > [data-page]")) {
+        section.hidden = section.dataset.page !== route;
+      }
+      for (const link of document.querySelectorAll("nav a[data-page]")) {
+        if (link.dataset.page === route) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+      }
+      $("chooser-box").hidden = route !== "stream";
+      if (moved) this.emit("route", route);
+      if (route === "stream") this.select(stream || this.stream || this.firstStream());
+      this.ask();
+      this.entitle();
+      this.drawNotice();
+      this.drawChooser();
+    }
+
+    /** Make a stream the chosen one. */
+    select(name) {
+      if (name === this.stream) return;
       this.stream = name;
-      if (remember) history.pushState(null, "", toAddress(name));
-      this.graph.reset([]);
-      this.buildLegend();
-      this.drawEvents([]);
-      for (const id of ["action", "score", "words"]) setText($(id), "");
-      $("tiles").replaceChildren();
-      this.showPicture(null, "");
-      this.summary = null;
-      this.feed.show(name);
-      this.drawOverview();
+      this.forget();
+      this.emit("stream", name);
     }
+
+    firstStream() {
+      const streams = this.overview?.streams ?? [];
+      return (streams.find((stream) => stream.state === "live") ?? streams[0])?.name ?? "";
+    }
+
+    /** Ask for what is shown and nothing else. */
+    ask() {
+      const stream = this.route === "stream" && this.attached ? this.stream : "";
+      this.feed.show(stream, this.route === "health");
+    }
+
+    entitle() {
+      const title = this.route === "stream" && this.stream ? this.stream : TITLES[this.route];
+      document.title = `${title} · actionstream`;
+    }
+
+    // ---- what came in --------------------------------------------------------------------------
 
     link(up) {
       if (this.linkUp === up) return;
       this.linkUp = up;
       this.drawNotice();
+      this.emit("link", up);
+    }
+
+    /** How long an increment takes from its arrival to the screen. */
+    measure() {
+      if (this.measuring) return;
+      this.measuring = true;
+      const arrived = performance.now();
+      requestAnimationFrame(() => setTimeout(() => {
+        this.measuring = false;
+        const took = performance.now() - arrived;
+        this.measured += 1;
+        // The first ones come while the page is still being built.
+        if (this.measured > UNMEASURED) this.browserMs = this.browserMs === null ? took : this.browserMs + 0.1 * (took - this.browserMs);
+      }));
     }
 
     take(answer) {
+      this.measure();
+      if (answer.at) this.ahead = answer.at - Date.now() / 1000;
       if (answer.overview) {
         this.overview = answer.overview;
-        this.drawOverview();
+        if (this.route === "stream" && !this.stream) this.arrive();
+        this.drawService();
+        this.drawNotice();
+        this.drawChooser();
+        this.emit("overview", answer.overview);
       }
+      if (answer.health) this.emit("health", answer.health);
       if (answer.detail) this.takeDetail(answer.detail);
     }
 
     takeDetail(detail) {
-      const { graph } = this;
-      if (detail.full) {
-        this.labels = detail.labels;
-        graph.reset(detail.labels);
-        this.buildLegend();
-      }
-      graph.setNow(detail.now);
-      if (detail.points && detail.points.t) {
-        graph.add(detail.points);
-      }
-      if (detail.events) {
-        graph.setEvents(detail.events);
-        this.drawEvents(detail.events);
-      }
-      if (detail.summary) {
-        this.summary = detail.summary;
-        graph.setTruth(detail.summary.truth);
-        this.drawSummary(detail.summary);
-      }
-      this.drawAction();
+      if (detail.full) this.labels = detail.labels;
+      if (detail.summary) this.summary = detail.summary;
+      if (detail.control !== undefined) this.control = detail.control;
+      this.emit("detail", detail);
     }
 
-    // ---- what there is at all ------------------------------------------------------------------
+    // ---- colours -------------------------------------------------------------------------------
 
-    drawOverview() {
-      const overview = this.overview;
-      if (!overview) return;
-      const { streams } = overview;
-      if (!this.stream && streams.length) {
-        const first = streams.find((stream) => stream.state === "live") ?? streams[0];
-        this.choose(first.name, false);
-        return;
-      }
-      const known = streams.some((stream) => stream.name === this.stream);
-      for (const id of ["live", "tiles", "events"]) $(id).hidden = !known;
-      $("empty").hidden = known;
-      if (!known) this.drawEmpty();
-      this.drawService();
-      this.drawNotice();
-      this.drawCards(known);
-      this.drawChooser();
+    readScheme() {
+      const { mantineColorScheme } = document.documentElement.dataset;
+      this.scheme = mantineColorScheme === "dark" ? "dark" : "light";
     }
 
-    drawEmpty() {
-      const { broker, address, error, streams } = this.overview;
-      $("empty-push").hidden = !broker;
-      if (!broker) {
-        setText($("empty-title"), `No MQTT broker at ${address}`);
-        setText($("empty-text"), error || "Start everything with “actionstream up”. Trying again by itself.");
-      } else if (this.stream && streams.length) {
-        setText($("empty-title"), `No stream called “${this.stream}”`);
-        setText($("empty-text"), "Choose another one above, or send this one:");
-      } else {
-        setText($("empty-title"), "No stream yet");
-        setText($("empty-text"), "Send a video and it appears here within seconds. With ffmpeg:");
-      }
+    themed() {
+      this.readScheme();
+      this.emit("theme", this.scheme);
     }
+
+    /** Colour of a label by its place in the model's order; -1 is a label the model lacks. */
+    colour(index, background = false) {
+      const { palette, background: grey } = this.config;
+      if (background || index < 0) return grey[this.scheme];
+      return palette[this.scheme][index % palette[this.scheme].length];
+    }
+
+    /** Black or white, whichever can be read better on a colour `#rrggbb` (WCAG 2.2). */
+    inkOn(colour) {
+      const [red, green, blue] = [1, 3, 5].map((at) => {
+        const share = parseInt(colour.slice(at, at + 2), 16) / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000000" : "#ffffff";
+    }
+
+    /** Dash of a label's line: tells those apart that share a colour. */
+    dash(index) {
+      const { dashes, palette } = this.config;
+      return dashes[Math.floor(index / palette.light.length) % dashes.length];
+    }
+
+    // ---- what every page shows -----------------------------------------------------------------
 
     drawService() {
       const { broker, worker, address, refused, malformed } = this.overview;
@@ -207,7 +294,7 @@ window.actionstream = window.actionstream || {};
       let text = "";
       if (this.linkUp === false) {
         text = "The dashboard does not answer. Trying again …";
-      } else if (this.overview && !$("live").hidden) {
+      } else if (this.overview?.streams.length) {
         if (!this.overview.broker) {
           text = `The MQTT broker at ${this.overview.address} is away. Trying again …`;
         } else if (this.overview.worker === false) {
@@ -218,259 +305,34 @@ window.actionstream = window.actionstream || {};
       setText(notice, text);
     }
 
-    drawCards(known) {
-      const { streams } = this.overview;
-      const nav = $("cards");
-      nav.hidden = streams.length < 2 && known;
-      const names = new Set(streams.map((stream) => stream.name));
-      for (const [name, card] of this.cards) {
-        if (!names.has(name)) {
-          card.element.remove();
-          this.cards.delete(name);
-        }
-      }
-      streams.forEach((stream, place) => {
-        const card = this.cards.get(stream.name) ?? this.makeCard(stream.name);
-        if (nav.children[place] !== card.element) nav.insertBefore(card.element, nav.children[place] ?? null);
-        this.drawCard(card, stream);
-      });
-    }
-
-    makeCard(name) {
-      const element = make("a", "card");
-      element.href = toAddress(name);
-      element.addEventListener("click", (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-        event.preventDefault();
-        this.choose(name);
-      });
-      const card = {
-        element, key: "", name: make("span", "name", name), state: make("span", "dot"),
-        action: make("span", "doing"), score: make("span", "share"),
-      };
-      element.title = name;
-      element.append(card.state, card.name, card.action, card.score);
-      this.cards.set(name, card);
-      return card;
-    }
-
-    drawCard(card, stream) {
-      const chosen = stream.name === this.stream;
-      const key = JSON.stringify([stream, chosen]);
-      if (key === card.key) return;
-      card.key = key;
-      const live = stream.state === "live" && stream.title !== null;
-      card.element.setAttribute("aria-current", chosen ? "true" : "false");
-      card.element.dataset.state = stream.state;
-      setText(card.action, live ? stream.title : STATES[stream.state]);
-      setText(card.score, live ? percent(stream.score) : "");
-      card.element.style.setProperty(
-        "--label", live ? this.graph.colour(stream.label, stream.background) : "transparent");
-      card.element.classList.toggle("quiet", !live || stream.background);
-    }
-
     drawChooser() {
+      if (!this.overview || !window.dash_clientside?.set_props) return;
       const names = this.overview.streams.map((stream) => stream.name);
       if (this.stream && !names.includes(this.stream)) names.push(this.stream);
       const key = JSON.stringify([names, this.stream]);
-      if (key === this.chooserKey || !window.dash_clientside?.set_props) return;
+      if (key === this.chooserKey) return;
       this.chooserKey = key;
       const data = names.map((name) => ({ value: name, label: name }));
       window.dash_clientside.set_props("chooser", { data, value: this.stream || null });
     }
-
-    // ---- the chosen stream ---------------------------------------------------------------------
-
-    drawAction() {
-      const newest = this.graph.newest();
-      let best = -1;
-      newest.forEach((score, column) => {
-        if (score !== null && (best < 0 || score > newest[best])) best = column;
-      });
-      const state = this.summary?.state ?? "live";
-      const label = best < 0 || state !== "live" ? null : this.labels[best];
-      const action = $("action");
-      setText(action, label ? label.title : state === "live" ? "Waiting for scores" : STATES[state]);
-      setText($("score"), label ? percent(newest[best]) : "");
-      const box = action.parentElement;
-      const colour = label ? this.graph.colour(label.index, label.background) : "transparent";
-      box.style.setProperty("--label", colour);
-      box.classList.toggle("quiet", !label || label.background);
-      $("meter").style.transform = `scaleX(${label ? newest[best] : 0})`;
-    }
-
-    drawSummary(summary) {
-      const state = $("state");
-      state.dataset.state = summary.state;
-      setText(state, STATES[summary.state]);
-      const open = this.graph.events.find((event) => event.end === null);
-      const lasting = open && this.graph.lastTime > open.start
-        ? `${open.title} for ${Math.round(this.graph.lastTime - open.start)} s` : "";
-      setText($("words"), summary.words || lasting);
-      this.drawTiles(summary);
-    }
-
-    drawTiles(summary) {
-      const since = summary.since ? `since ${clock(summary.since)}` : "";
-      const tiles = [["State", STATES[summary.state], summary.words || since]];
-      if (summary.agreement) {
-        const [right, judged] = summary.agreement;
-        tiles.push(["Agreement", judged ? percent(right / judged) : "–",
-          judged ? `with the truth: ${right} of ${judged} windows, last minute` : "no window to judge yet"]);
-      }
-      const picture = [summary.resolution?.replace("x", " × "), summary.codec?.toUpperCase()];
-      tiles.push(["Frame rate", summary.fps ? `${summary.fps.toFixed(1)} fps` : "–",
-        picture.filter(Boolean).join(" · ") || "unknown picture"]);
-      const { latency } = summary;
-      tiles.push(["Latency", latency ? `${Math.round(latency.total)} ms` : "–", latency
-        ? `p95 ${Math.round(latency.p95)} ms · decode ${latency.decode} · wait ${latency.wait} · model ${latency.model} ms`
-        : "no window in the last minute"]);
-      const rate = summary.rate === null ? "" : ` · ${summary.rate.toFixed(1)} per second`;
-      tiles.push(["Windows", summary.received.toLocaleString(),
-        `${summary.lost} lost · ${summary.dropped} dropped${rate}`]);
-      tiles.push(["Model", summary.model?.split("@")[0] ?? "–", summary.model?.split("@")[1] ?? ""]);
-      if (summary.behind) {
-        tiles.push(["Clock", `${summary.behind > 0 ? "−" : "+"}${Math.abs(summary.behind)} s`,
-          "the stream's clock disagrees with this machine's"]);
-      }
-      this.fillTiles(tiles, summary);
-    }
-
-    fillTiles(tiles, summary) {
-      const box = $("tiles");
-      while (box.children.length > tiles.length) box.lastChild.remove();
-      tiles.forEach(([name, value, detail], place) => {
-        let tile = box.children[place];
-        if (!tile) {
-          tile = make("div", "tile");
-          tile.append(make("h3"), make("strong"), make("p"));
-          box.append(tile);
-        }
-        [name, value, detail].forEach((text, part) => setText(tile.children[part], text));
-        const bad = (name === "Windows" && summary.lost + summary.dropped > 0) || name === "Clock";
-        tile.dataset.state = name === "State" ? summary.state : bad ? "stalled" : "";
-      });
-    }
-
-    buildLegend() {
-      const legend = $("legend");
-      legend.replaceChildren();
-      this.rows = this.labels.map((label) => {
-        const row = make("button", "class");
-        row.type = "button";
-        row.title = "Show or hide this line";
-        row.setAttribute("aria-pressed", String(!this.graph.hidden.has(label.name)));
-        row.style.setProperty("--label", this.graph.colour(label.index, label.background));
-        row.dataset.dash = label.background ? "dot" : this.graph.dash(label.index);
-        const value = make("span", "share");
-        row.append(make("span", "swatch"), make("span", "name", label.title), value);
-        row.addEventListener("click", () => {
-          row.setAttribute("aria-pressed", String(this.graph.toggle(label.name)));
-        });
-        legend.append(row);
-        return { row, value };
-      });
-    }
-
-    drawLegend() {
-      const newest = this.graph.newest();
-      this.rows.forEach(({ row, value }, column) => {
-        const score = newest[column];
-        const text = score === null ? "–" : percent(score);
-        if (value.textContent === text) return;
-        value.textContent = text;
-        row.style.setProperty("--share", score ?? 0);
-      });
-    }
-
-    drawEvents(events) {
-      const newest = events.slice(-EVENT_ROWS).reverse();
-      $("no-events").hidden = newest.length > 0;
-      $("event-rows").replaceChildren(...newest.map((event) => {
-        const row = make("tr");
-        row.dataset.open = String(event.end === null);
-        const action = make("td");
-        const swatch = make("span", "swatch");
-        swatch.style.setProperty("--label", this.graph.colour(event.label));
-        action.append(swatch, event.title);
-        const duration = event.end === null ? "going on" : `${(event.end - event.start).toFixed(1)} s`;
-        row.append(make("td", "", clock(event.start)), action, make("td", "", duration),
-          make("td", "", percent(event.peak)));
-        return row;
-      }));
-    }
-
-    // ---- the picture ---------------------------------------------------------------------------
-
-    async picture() {
-      const begun = performance.now();
-      const pause = await this.fetchPicture();
-      setTimeout(() => this.picture(), Math.max(20, pause - (performance.now() - begun)));
-    }
-
-    /** Fetch the picture once; answers how long to wait before the next time. */
-    async fetchPicture() {
-      const name = this.stream;
-      if (document.hidden || !name || $("live").hidden) return PICTURE_MS;
-      try {
-        const reply = await fetch(`/preview/${encodeURIComponent(name)}.jpg`, {
-          signal: AbortSignal.timeout(3000),
-        });
-        const jpeg = reply.status === 200 ? await reply.blob() : null;
-        if (name !== this.stream) return PICTURE_MS;
-        this.showPicture(jpeg, MISSING[reply.headers.get("X-Missing")] ?? MISSING["no-picture"]);
-        return jpeg ? PICTURE_MS : NO_PICTURE_MS;
-      } catch {
-        this.showPicture(null, "No picture: the dashboard does not answer");
-        return NO_PICTURE_MS;
-      }
-    }
-
-    showPicture(jpeg, reason) {
-      const image = $("picture");
-      const old = image.src;
-      image.hidden = !jpeg;
-      $("no-picture").hidden = Boolean(jpeg);
-      setText($("no-picture"), jpeg ? "" : reason);
-      if (jpeg) {
-        image.src = URL.createObjectURL(jpeg);
-        image.alt = `Picture of ${this.stream}`;
-      } else {
-        image.removeAttribute("src");
-      }
-      if (old.startsWith("blob:")) URL.revokeObjectURL(old);
-    }
-
-    async copy() {
-      const command = $("push");
-      try {
-        await navigator.clipboard.writeText(command.textContent);
-        setText($("copy"), "Copied");
-        setTimeout(() => setText($("copy"), "Copy"), 1500);
-      } catch {
-        // Without HTTPS a browser gives no clipboard: mark the text, so that Ctrl+C takes it.
-        getSelection().selectAllChildren(command);
-      }
-    }
   }
 
-  /** Dash draws the page after these scripts are loaded: wait for the graph. */
+  /** Dash draws the page after these scripts are loaded. */
   function whenDrawn(then) {
-    const gd = document.querySelector("#graph .js-plotly-plot");
-    if (gd && gd._fullLayout && window.Plotly) then(gd);
+    if ($("config") && $("chooser-box")) then();
     else setTimeout(() => whenDrawn(then), 30);
   }
 
-  whenDrawn((gd) => {
+  whenDrawn(() => {
     const page = new Page(JSON.parse($("config").dataset.config));
     actionstream.page = page;
-    page.start(gd);
+    page.start(actionstream.waiting.map(async (attach) => attach(page)));
   });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     actionstream: {
       choose(value) {
-        actionstream.page?.choose(value);
+        if (actionstream.page?.route === "stream") actionstream.page.choose(value);
         return window.dash_clientside.no_update;
       },
     },

@@ -39,11 +39,15 @@ def test_both_palettes_have_a_colour_per_place() -> None:
     assert len(figures.PALETTE_LIGHT) == len(figures.PALETTE_DARK)
 
 
-def test_the_graph_has_both_panels_over_one_axis() -> None:
+def test_the_graph_leaves_moving_and_reading_to_the_page() -> None:
     layout = figures.base_figure(90).to_dict()["layout"]
     assert layout["meta"] == {"window_s": 90}
-    assert layout["xaxis"]["anchor"] == "y2"
-    assert layout["yaxis2"]["domain"][1] < layout["yaxis"]["domain"][0]
+    assert layout["xaxis"]["fixedrange"] and layout["yaxis"]["fixedrange"]
+    assert layout["hovermode"] is False
+    # An emptier range would let Plotly draw on a scale of its own.
+    low, high = layout["yaxis"]["range"]
+    assert low < 0
+    assert high > 1
 
 
 def test_the_page_shows_the_command_but_no_password() -> None:

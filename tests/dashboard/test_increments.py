@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.messages import ControlState, EventRule
 from contracts.topics import Topics
 from contracts.types import StreamState
 from dashboard.increments import MAX_LINES, Ask, Increments
@@ -167,6 +168,57 @@ def test_events_and_the_overview_come_when_they_change(store: Store) -> None:
     assert later["overview"]["streams"][0]["state"] == "stalled"
     assert later["detail"]["summary"]["words"].startswith("No picture for")
     assert "events" not in later["detail"]
+
+
+def test_a_card_tells_what_happens_and_what_last_did(store: Store) -> None:
+    client = Client(Increments(store, ADDRESS), "")
+    feed_run(store, "walk", NOW, 5)
+    feed(store, event(1, NOW - 9, NOW - 5, "jump"))
+    answer = client.get(NOW + 1)
+    assert answer is not None
+    assert answer["at"] == NOW + 1
+    card = answer["overview"]["streams"][0]
+    assert (card["title"], card["score"], card["fps"], card["latency"]) == ("To walk", 0.9, 25, 100)
+    assert card["event"] == {"title": "To jump", "label": 1, "start": NOW - 9, "end": NOW - 5}
+    feed(store, status(StreamState.OFFLINE, error="404 Not Found"))
+    later = client.get(NOW + 2)
+    assert later is not None
+    card = later["overview"]["streams"][0]
+    assert card["fps"] is None
+    assert card["latency"] is None
+    assert card["words"].startswith("404 Not Found Nobody has sent this video")
+
+
+def test_figures_of_all_streams_come_to_those_who_ask(store: Store) -> None:
+    increments = Increments(store, ADDRESS)
+    feed_run(store, "walk", NOW, 5)
+    assert "health" not in (Client(increments, "").get(NOW + 1) or {})
+    answer = json.loads(increments.answer(Ask(health=True), NOW + 1) or "")
+    (vitals,) = answer["health"]
+    assert (vitals["received"], vitals["lost"], vitals["places"]) == (5, 0, 80)
+    assert vitals["latency"]["model"] == 20
+    # Published and received in the same moment of these tests.
+    assert vitals["latency"]["publish"] == 0
+    known = Ask("", answer["rev"], answer["epoch"], health=True)
+    assert increments.answer(known, NOW + 1.3) is None
+    feed_run(store, "walk", NOW + 1, 1, first_seq=7)
+    (vitals,) = json.loads(increments.answer(known, NOW + 2.5) or "")["health"]
+    assert (vitals["received"], vitals["lost"]) == (6, 2)
+
+
+def test_the_rules_in_force_come_when_they_change(store: Store) -> None:
+    client = Client(Increments(store, ADDRESS))
+    assert client.detail(NOW)["control"] is None
+    rules = {"walk": EventRule(enter=0.8)}
+    feed(store, ControlState(stream="cam", paused=True, rules=rules, error="no such label"))
+    control = client.detail(NOW + 1)["control"]
+    assert control["paused"]
+    assert control["rules"]["walk"]["enter"] == 0.8
+    assert control["error"] == "no such label"
+    feed(store, scores(1, NOW + 1, {"walk": 1.0}))
+    assert "control" not in client.detail(NOW + 2)
+    store.feed(Topics().stream("cam", ControlState.KIND), b"", NOW)
+    assert client.detail(NOW + 3)["control"] is None
 
 
 def test_the_truth_is_laid_out_and_agreement_counted(store: Store) -> None:

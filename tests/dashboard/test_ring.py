@@ -93,5 +93,5 @@ def test_columns_are_bounded() -> None:
 def test_thinning_leaves_gaps_and_one_row_per_cell() -> None:
     rows = filled(50).rows()
     thin = rows.thinned(1.0)
-    assert np.unique(np.floor(thin.centre)).tolist() == np.floor(thin.centre).tolist()
+    assert np.unique(np.floor(thin.moment)).tolist() == np.floor(thin.moment).tolist()
     assert rows.thinned(0.01) is rows

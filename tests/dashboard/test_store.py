@@ -64,7 +64,17 @@ def test_hostile_messages_are_counted_and_nothing_else(topic: str, payload: byte
     for kind in Kind:
         store.feed(Topics().stream("cam", kind), payload or b"x", NOW)
     assert not store.streams
-    assert store.bad_messages == 5
+    assert store.bad_messages == 6
+
+
+def test_a_late_window_does_not_bring_a_removed_stream_back(store: Store) -> None:
+    feed(store, status())
+    store.feed(Topics().stream("cam", Kind.STATUS), b"", NOW)
+    feed(store, scores(1, NOW, {"walk": 0.9}))
+    feed(store, event(1, NOW - 3, None))
+    assert not store.streams
+    feed(store, status())
+    assert list(store.streams) == ["cam"]
 
 
 def test_streams_are_bounded_and_dead_ones_make_room(store: Store) -> None:
@@ -83,6 +93,7 @@ def test_streams_are_bounded_and_dead_ones_make_room(store: Store) -> None:
 
 
 def test_events_are_bounded_and_updates_replace(store: Store) -> None:
+    feed(store, status())
     for number in range(MAX_EVENTS + 10):
         feed(store, event(number, NOW, None))
     feed(store, event(MAX_EVENTS, NOW, NOW + 1))
@@ -108,6 +119,7 @@ def test_truth_is_kept_once_and_begins_anew_with_an_older_one(store: Store) -> N
 
 
 def test_a_wrong_clock_is_followed_by_a_constant_shift(store: Store) -> None:
+    feed(store, status())
     offsets = []
     for seq, behind_s in enumerate((0.2, 3600.2, 3600.4, 3600.1, 0.3)):
         now_s = NOW + seq
@@ -122,7 +134,7 @@ def test_a_wrong_clock_is_followed_by_a_constant_shift(store: Store) -> None:
 def test_states_are_told_in_words_without_passwords(store: Store) -> None:
     feed(store, status(StreamState.STALLED, error="lost rtsp://me:secret@host/x"))
     words = describe_state(store.streams["cam"], NOW)
-    assert words.startswith("No picture for 10 s")
+    assert "No picture for 10 s" in words
     assert "secret" not in words
     feed(store, status(StreamState.OFFLINE))
     assert describe_state(store.streams["cam"], NOW + 7200) == "Nobody has sent this video for 2 h."
@@ -140,6 +152,7 @@ def test_of_many_classes_those_that_stood_out_are_shown() -> None:
 
 
 def test_memory_of_a_stream_is_bounded_by_time(store: Store) -> None:
+    feed(store, status())
     for seq in range(4000):
         feed(store, scores(seq, NOW + seq * 0.01, {"walk": 1.0}), NOW + seq * 0.01)
     rows = store.streams["cam"].ring.rows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ class Ports:
     mqtt: int = field(default_factory=pick_port)
     api: int = field(default_factory=pick_port)
     page: int = field(default_factory=pick_port)
+    webrtc: int = field(default_factory=pick_port)
 
     def flags(self) -> list[str]:
         """The flags that put them in force."""
@@ -38,6 +40,7 @@ class Ports:
             "mqtt.port": self.mqtt,
             "api.port": self.api,
             "dashboard.port": self.page,
+            "webrtc.port": self.webrtc,
         }
         return [part for key, port in keys.items() for part in ("--set", f"{key}={port}")]
 
@@ -106,7 +109,11 @@ class Stack:
         self._file = log.open("w", encoding="utf-8")
         # pylint: disable-next=consider-using-with  # it ends in `stop`, which tests call early
         self.process = subprocess.Popen(
-            [ACTIONSTREAM, *arguments], stdout=self._file, stderr=subprocess.STDOUT
+            [ACTIONSTREAM, *arguments],
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            # Each with a history of its own: two workers cannot share one.
+            env={**os.environ, "XDG_DATA_HOME": str(log.parent)},
         )
 
     def text(self) -> str:
@@ -128,7 +135,7 @@ def running(arguments: list[str], folder: Path, ports: Ports) -> Iterator[tuple[
     stack = Stack([*arguments, *ports.flags()], folder / "stack.log")
     listener = Listener(ports.mqtt)
     try:
-        wait_for(lambda: is_ready(ports), f"ready stack: {stack.text()}", 30)
+        wait_for(lambda: is_ready(ports), f"ready stack: {stack.text()}", 90)
         wait_for(lambda: listener.messages, "message from the broker")
         yield stack, listener
     finally:

@@ -248,10 +248,13 @@ def test_a_mistake_gives_one_clear_message(
     assert done.stderr.count("\n") <= 5
 
 
-@pytest.mark.parametrize("key", ["rtsp.port", "mqtt.port", "api.port", "dashboard.port"])
+@pytest.mark.parametrize(
+    "key", ["rtsp.port", "mqtt.port", "api.port", "webrtc.port", "dashboard.port"]
+)
 def test_an_occupied_port_is_named(live: tuple[Stack, Listener], ports: Ports, key: str) -> None:
     del live
-    taken = {"rtsp": ports.rtsp, "mqtt": ports.mqtt, "api": ports.api, "dashboard": ports.page}
+    taken = {"rtsp": ports.rtsp, "mqtt": ports.mqtt, "api": ports.api}
+    taken |= {"webrtc": ports.webrtc, "dashboard": ports.page}
     port = taken[key.partition(".")[0]]
     done = subprocess.run(
         [ACTIONSTREAM, "up", *Ports().flags(), "--set", f"{key}={port}"],

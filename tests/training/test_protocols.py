@@ -88,6 +88,20 @@ def test_folds_are_numbered(name: str, groups: list[str], count: int) -> None:
         assert folds["seq08"] == folds["seq18"] == 7
 
 
+def test_frames_are_made_in_the_size_of_the_network(squares: list[Sample], tmp_path: Path) -> None:
+    """Whatever size the options name: the network of the fold decides."""
+    sizes: list[tuple[int, int]] = []
+
+    def load(options: DataOptions) -> list[Sample]:
+        sizes.append((options.width, options.height))
+        return squares
+
+    protocol = replace(_protocol(squares), load=load)
+    with Progress(console=Console(quiet=True)) as progress:
+        run_fold(protocol, 0, DataOptions(width=128, height=96), tmp_path / "run", progress)
+    assert sizes == [(32, 32)]
+
+
 def test_networks_fit_their_protocols() -> None:
     """One class more than is asked for: `none` takes what shows no action."""
     for protocol in PROTOCOLS.values():
