@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("protocols", nargs="*", metavar="PROTOCOL", help=", ".join(PROTOCOLS))
     parser.add_argument("--data", type=Path, help="folder that holds the datasets")
     parser.add_argument("--folds", type=int, nargs="*", default=(), help="only these, from 0")
-    parser.add_argument("--threads", type=int, default=2, help="torch computes with; 1 if busy")
+    parser.add_argument("--threads", type=int, default=2, help="of torch; 1 if the machine is busy")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args()
     if unknown := set(given.protocols) - set(PROTOCOLS):

@@ -238,7 +238,7 @@ class DashboardSettings(_Section):
     host: str = Field(LOOPBACK, description="address to listen on")
     port: int = Field(8050, ge=0, le=65535, description="port to listen on")
     worker_url: str = Field(
-        "http://127.0.0.1:8000", description="the worker's REST API, for pictures"
+        "http://127.0.0.1:8000", description="the worker's REST API"
     )
     worker_token: SecretStr | None = Field(None, description="the worker's bearer token")
     window_s: float = Field(60.0, ge=10, le=3600, description="time the graph shows")
@@ -246,8 +246,17 @@ class DashboardSettings(_Section):
         None, description="the WHEP and WHIP server, for video; default: pictures alone"
     )
     read_only: bool = Field(
-        False, description="let nobody change streams, rules or feedback from the page"
+        False,
+        description="let nobody change anything from the page; default: where the address can be "
+        "reached from outside, since the page asks nobody for a password",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_only_off_loopback(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("read_only") is None:
+            return given | {"read_only": not is_loopback(str(given.get("host", LOOPBACK)))}
+        return given
 
 
 class LogSettings(_Section):

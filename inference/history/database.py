@@ -36,6 +36,8 @@ _READERS = 8
 _BUSY_TIMEOUT_S = 5.0
 _ENDINGS = ("", "-wal", "-shm")
 _DAMAGED = b"damaged"
+# Addresses of cameras are kept, some with a password. SQLite treats the files beside it alike.
+_PRIVATE = 0o600
 _DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 _LOG = logging.getLogger(__name__)
@@ -350,6 +352,7 @@ class Database:
             with suppress(FileNotFoundError):
                 file.rename(f"{to}{ending}")
         os.truncate(self._lock, 0)
+        self.path.touch(mode=_PRIVATE)
         _LOG.warning("the history was damaged: a new one begins, the old one is %s", to)
 
 
@@ -377,7 +380,8 @@ def _lock(path: Path) -> int:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+        path.touch(mode=_PRIVATE)
     except OSError as exc:
         raise _cannot_open(path, exc) from exc
     try:

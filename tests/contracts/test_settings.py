@@ -75,6 +75,21 @@ def test_empty_and_plain_variables(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "read_only"),
+    [
+        ("", False),
+        ("dashboard: {host: 0.0.0.0}", True),
+        ("dashboard: {host: 0.0.0.0, read_only: false}", False),
+        ("dashboard: {host: localhost, read_only: true}", True),
+    ],
+)
+def test_a_page_that_others_reach_is_for_looking_only(
+    tmp_path: Path, text: str, read_only: bool
+) -> None:
+    assert load(tmp_path, text).dashboard.read_only is read_only
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("mqtt: {prot: 3}", "`mqtt.prot`"),

@@ -450,7 +450,7 @@ def test_lines_can_be_hidden_by_keyboard(
         viewer = visit()
         viewer.open(f"{url}/stream/cam")
         viewer.wait("() => actionstream.page.graph.lines[0]?.x.length > 5", "points")
-        row = viewer.page.get_by_role("button", name="Jump")
+        row = viewer.page.locator("#legend").get_by_role("button", name="Jump")
         row.focus()
         viewer.page.keyboard.press("Enter")
         assert row.get_attribute("aria-pressed") == "false"
@@ -458,6 +458,6 @@ def test_lines_can_be_hidden_by_keyboard(
             """() => document.querySelector("#graph .js-plotly-plot").data[1].visible === false""",
             "hidden line",
         )
-        viewer.page.get_by_role("button", name="Pause").press("Enter")
+        viewer.page.get_by_role("button", name="Pause", exact=True).press("Enter")
         button = viewer.page.get_by_role("button", name="Back to live")
         assert button.get_attribute("aria-pressed") == "true"

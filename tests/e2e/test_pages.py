@@ -80,6 +80,15 @@ def test_a_stream_is_added_changed_and_removed(url: str, visit: Callable[..., Vi
     assert page.evaluate("() => actionstream.page.stream") == STREAM
     page.go_back()
     expect(card).to_be_visible()
+    # Another model looks at it from now on.
+    card.get_by_role("button", name="Change or remove").click()
+    page.get_by_role("menuitem", name="Change").click()
+    form = page.get_by_role("dialog", name=f"Change {STREAM}")
+    form.get_by_label("Model").select_option("fight")
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_be_hidden(timeout=20_000)
+    reply = httpx.get(f"{url}/api/streams/{STREAM}", timeout=10)
+    assert reply.json()["chosen_model"] == "fight"
     card.get_by_role("button", name="Change or remove").click()
     page.get_by_role("menuitem", name="Remove").click()
     page.get_by_role("dialog", name=f"Remove {STREAM}?").get_by_role(
@@ -141,9 +150,9 @@ def test_health_shows_the_parts_and_their_figures(url: str, visit: Callable[...,
     wait_for(
         lambda: viewer.page.locator("#vitals .chart-box path[d^=M]").count() >= 3, "charts", 30
     )
-    viewer.page.get_by_label("Show").select_option("Last hour")
+    viewer.page.locator("#range").select_option("3600")
     viewer.wait("() => [...actionstream.healthPage.vitals.values()][0].past?.length", "history")
-    assert viewer.text("#vitals .wrong") == ""
+    assert viewer.page.locator("#vitals .wrong").text_content() == ""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

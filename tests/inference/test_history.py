@@ -71,6 +71,16 @@ for number in itertools.count(1):
 """
 
 
+def test_nobody_else_may_read_it(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(Database(path)) as database:
+        database.write(_INSERT, ("hall",))
+        database.flush()
+        files = list(path.parent.glob(f"{path.name}*"))
+        assert len(files) >= 3
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
 def test_a_killed_worker_loses_at_most_its_last_batch(path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True
