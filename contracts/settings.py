@@ -237,9 +237,7 @@ class DashboardSettings(_Section):
 
     host: str = Field(LOOPBACK, description="address to listen on")
     port: int = Field(8050, ge=0, le=65535, description="port to listen on")
-    worker_url: str = Field(
-        "http://127.0.0.1:8000", description="the worker's REST API"
-    )
+    worker_url: str = Field("http://127.0.0.1:8000", description="the worker's REST API")
     worker_token: SecretStr | None = Field(None, description="the worker's bearer token")
     window_s: float = Field(60.0, ge=10, le=3600, description="time the graph shows")
     whep_url: str | None = Field(

@@ -307,8 +307,8 @@ def _vitals(stream: Stream) -> dict[str, Any]:
         "dropped": status.dropped if status else 0,
         "received": stream.ring.received,
         "lost": stream.ring.lost,
-        "places": stream.places,
-        "missing": stream.missing,
+        "places": stream.frames.used + stream.frames.missing,
+        "missing": stream.frames.missing,
         "latency": latency,
     }
 

@@ -18,6 +18,7 @@ from contracts.messages import (
     BadMessageError,
     ControlState,
     Event,
+    FrameCount,
     Labels,
     Scores,
     StreamStatus,
@@ -59,8 +60,7 @@ class Stream:
         heard_at: UTC seconds at which anything was last heard of it.
         offset_s: How far the clock of its windows is behind ours; 0 while they agree.
         revision: Revision of the newest message of each kind.
-        places: Places of all its windows that should have been filled by frames.
-        missing: Those that were not.
+        frames: How many places of all its windows were filled by frames, and how many were not.
         publish_s: Seconds from publishing to the arrival here, of the newest windows.
     """
 
@@ -78,8 +78,7 @@ class Stream:
     heard_at: float = 0.0
     offset_s: float = 0.0
     revision: dict[Kind, int] = field(default_factory=dict)
-    places: int = 0
-    missing: int = 0
+    frames: FrameCount = field(default_factory=lambda: FrameCount(0, 0))
     publish_s: deque[float] = field(default_factory=lambda: deque(maxlen=PUBLISH_WINDOWS))
 
     @property
@@ -231,8 +230,10 @@ class Store:
             stream.revision[Kind.LABELS] = self.revision
         stream.last_top = (message.top.label, message.top.score)
         stream.last_end = message.window.end
-        stream.places += message.frames.used + message.frames.missing
-        stream.missing += message.frames.missing
+        stream.frames = FrameCount(
+            stream.frames.used + message.frames.used,
+            stream.frames.missing + message.frames.missing,
+        )
         stream.publish_s.append(now_s - message.published_at)
         stream.media_zero = message.window.end - message.media.end
         stream.offset_s = _offset(stream.offset_s, now_s - message.window.end)

@@ -36,11 +36,8 @@ def tell(message: dict[str, str]) -> None:
         print(f"some messages were lost: {event}", flush=True)
     elif message.get("event") == "event":
         clock = datetime.fromtimestamp(event["start"]).strftime("%H:%M:%S")
-        if event["type"] == "new":
-            print(f"{clock} {event['stream']}: {event['label']} began", flush=True)
-        elif event["type"] == "end":
-            seconds = event["end"] - event["start"]
-            print(f"{clock} {event['stream']}: {event['label']} took {seconds:.1f} s", flush=True)
+        words = {"new": "began", "update": "goes on", "end": "is over"}[event["type"]]
+        print(f"{clock} {event['stream']}: {event['label']} {words}", flush=True)
 
 
 def main() -> None:

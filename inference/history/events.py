@@ -18,7 +18,7 @@ _UPSERT = """INSERT INTO events (id, stream, label, start, end, score, peak, mod
     ON CONFLICT (id) DO UPDATE SET
         start = excluded.start, end = excluded.end, score = excluded.score, peak = excluded.peak,
         updated = excluded.updated"""
-_SELECT = """SELECT events.id, streams.name AS stream, label, start, end, score, peak, model
+_SELECT = """SELECT events.id, streams.name AS stream, label, score, peak, start, end, model
     FROM events JOIN streams ON streams.id = events.stream"""
 
 
@@ -30,20 +30,20 @@ class KeptEvent:
         id: As in its messages.
         stream: Name of the stream.
         label: The action.
-        start: UTC seconds at which it began.
-        end: UTC seconds at which it ended; nothing while it goes on.
         score: Smoothed score at its last message; of an ended one, the mean over the action.
         peak: Highest smoothed score.
+        start: UTC seconds at which it began.
+        end: UTC seconds at which it ended; nothing while it goes on.
         model: ``name@version``.
     """
 
     id: str
     stream: str
     label: str
-    start: float
-    end: float | None
     score: float
     peak: float
+    start: float
+    end: float | None
     model: str
 
 

@@ -57,7 +57,7 @@ def h264_starts(packet: bytes, sets: ParameterSets) -> bool:
     if kind in (28, 29):  # FU-A, FU-B
         return packet[offset + 1] & 0x1F == 5
     if kind == 24:  # STAP-A
-        found = [_h264_nal(nal, sets) for nal in _aggregated(packet, offset + 1)]
+        found = [_h264_nal(nal, sets) for nal in aggregated(packet, offset + 1)]
         return True in found  # after all were looked at, for their parameter sets
     return _h264_nal(packet[offset:], sets)
 
@@ -73,7 +73,7 @@ def h265_starts(packet: bytes, sets: ParameterSets) -> bool:
     if kind == 49:  # fragmentation unit
         return 16 <= packet[offset + 2] & 0x3F <= 23
     if kind == 48:  # aggregation packet, without decoding order numbers
-        found = [_h265_nal(nal, sets) for nal in _aggregated(packet, offset + 2)]
+        found = [_h265_nal(nal, sets) for nal in aggregated(packet, offset + 2)]
         return True in found  # after all were looked at, for their parameter sets
     return _h265_nal(packet[offset:], sets)
 
@@ -105,8 +105,16 @@ def jpeg_starts(packet: bytes, _sets: ParameterSets) -> bool:
     return payload_offset(packet) < len(packet)
 
 
-def _aggregated(payload: bytes, start: int) -> Iterator[bytes]:
-    """NAL units of an aggregation packet (RFC 6184 section 5.7.1, RFC 7798 section 4.4.2)."""
+def aggregated(payload: bytes, start: int) -> Iterator[bytes]:
+    """Take an aggregation packet apart (RFC 6184 section 5.7.1, RFC 7798 section 4.4.2).
+
+    Args:
+        payload: Of an RTP packet.
+        start: Length of the header before the first NAL unit's length.
+
+    Yields:
+        Its NAL units, up to the first that is cut off.
+    """
     position = start
     while position + 2 < len(payload):
         size = payload[position] << 8 | payload[position + 1]

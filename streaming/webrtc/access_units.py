@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streaming.h264 import reorders
-from streaming.rtsp.random_access import ParameterSets, h264_starts
+from streaming.rtsp.random_access import ParameterSets, aggregated, h264_starts
 from streaming.rtsp.rtp import SEQUENCE_SPACE, payload_offset, sequence, timestamp
 from streaming.rtsp.sdp import Media
 
@@ -104,7 +104,7 @@ class AccessUnits:  # pylint: disable=too-many-instance-attributes  # one state 
         if kind == _FU_A:
             self._append_fragment(payload)
         elif kind == _STAP_A:
-            for nal in _aggregated(payload):
+            for nal in aggregated(payload, 1):
                 self._append_nal(nal)
         elif kind < _STAP_A:
             self._append_nal(payload)
@@ -183,14 +183,3 @@ def _decoded(value: str) -> Iterator[bytes]:
             continue
         if nal and nal[0] & 0x1F in (_SPS, _PPS):
             yield nal
-
-
-def _aggregated(payload: bytes) -> Iterator[bytes]:
-    """NAL units of a STAP-A (section 5.7.1)."""
-    position = 1
-    while position + 2 < len(payload):
-        size = payload[position] << 8 | payload[position + 1]
-        if size == 0 or position + 2 + size > len(payload):
-            return
-        yield payload[position + 2 : position + 2 + size]
-        position += 2 + size

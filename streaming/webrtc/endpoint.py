@@ -144,7 +144,7 @@ class Endpoint:
             self._sessions[identifier] = session
             address = request.client.host if request.client else "127.0.0.1"
             answer = await session.open(offer, address)
-        except StatusError:
+        except (StatusError, RefusedError):
             session.close("refused")
             raise
         location = f"{quote(request.url.path)}/{identifier}"

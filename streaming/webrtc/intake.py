@@ -14,8 +14,8 @@ from contracts.errors import NotAVideoError
 from streaming.rtsp.hub import Hub
 from streaming.rtsp.messages import StatusError
 from streaming.rtsp.path import PublishedPath
-from streaming.webrtc.options import RefusedError, WebrtcOptions
-from streaming.webrtc.packets import RtpWriter, describe
+from streaming.webrtc.options import WebrtcOptions
+from streaming.webrtc.packets import RtpWriter, describe, hand_over
 from streaming.webrtc.peer import Peer, h264_first, take_undecoded, want_keyframe
 from streaming.webrtc.recoder import Recoder
 
@@ -87,11 +87,7 @@ class Intake:  # pylint: disable=too-many-instance-attributes  # one connection'
         """
         if "\nm=audio" in offer:  # else aiortc would take and decode it
             self._peer.pc.addTransceiver("audio", direction="inactive")
-        try:
-            answer = await self._peer.answer(offer, address)
-        except RefusedError:
-            self.close("refused")
-            raise
+        answer = await self._peer.answer(offer, address)
         for work, what in ((self._watch(), "watch"), (self._recode(), "recode")):
             self._tasks.append(asyncio.create_task(work, name=f"webrtc {what} {self._name}"))
         return answer
@@ -141,11 +137,7 @@ class Intake:  # pylint: disable=too-many-instance-attributes  # one connection'
             return
         assert self.path is not None
         report, packets = self._writer.write(data, rtp_time, time.time())
-        if report:
-            self.path.rtcp(0, report)
-        for packet in packets:
-            self.path.rtp(0, packet)
-        self.path.flush()
+        hand_over(self.path, report, packets)
 
     def _begin(self, data: bytes) -> bool:
         """Publish the path with its first key picture."""

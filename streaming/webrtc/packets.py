@@ -12,6 +12,7 @@ from av import Packet
 
 from streaming.clock import CaptureClock
 from streaming.h264 import units
+from streaming.rtsp.path import PublishedPath
 from streaming.rtsp.rtp import RTP_HEADER, SEQUENCE_SPACE
 from streaming.rtsp.sdp import SessionDescription, parse_sdp
 from streaming.webrtc.options import VIDEO_CLOCK_HZ
@@ -105,6 +106,21 @@ class RtpWriter:
         counts = (self._packets % _RTP_TIMES, self._octets % _RTP_TIMES)
         words = _REPORT.size // 4 - 1
         return _REPORT.pack(0x80, 200, words, self._ssrc, ntp, rtp_time % _RTP_TIMES, *counts)
+
+
+def hand_over(path: PublishedPath, report: bytes, packets: list[bytes]) -> None:
+    """Give a path what :meth:`RtpWriter.write` made.
+
+    Args:
+        path: Its only track is the video.
+        report: Sender report, or nothing.
+        packets: Of one picture.
+    """
+    if report:
+        path.rtcp(0, report)
+    for packet in packets:
+        path.rtp(0, packet)
+    path.flush()
 
 
 assert _HEADER.size == RTP_HEADER

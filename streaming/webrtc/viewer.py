@@ -116,11 +116,7 @@ class Viewer:  # pylint: disable=too-many-instance-attributes  # one connection'
         Raises:
             RefusedError: It is no usable offer.
         """
-        try:
-            answer = await self._peer.answer(offer, address)
-        except RefusedError:
-            self.close("refused")
-            raise
+        answer = await self._peer.answer(offer, address)
         self._watching = asyncio.create_task(self._watch(), name=f"webrtc viewer {self.path.name}")
         return answer
 

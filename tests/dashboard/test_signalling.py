@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from aiortc import RTCPeerConnection
 from fastapi import FastAPI
 
 from contracts.settings import DashboardSettings
 from dashboard.signalling import Signalling
 from streaming.rtsp import RtspUser
-from tests.streaming.webrtc.support import SDP, Publisher, encode, endpoint_up
+from tests.streaming.webrtc.support import SDP, Publisher, encode, endpoint_up, offer_to_watch
 
 _USERS = (RtspUser("page", "secret", read=("*",)), RtspUser("eve", "own", publish=("eve/*",)))
 
@@ -31,21 +30,13 @@ async def dashboard(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
     await signalling.close()
 
 
-async def _offer() -> str:
-    pc = RTCPeerConnection()
-    pc.addTransceiver("video", direction="recvonly")
-    offer = await pc.createOffer()
-    await pc.close()
-    return offer.sdp
-
-
 def test_the_dashboard_reads_with_its_own_user_and_publishes_with_the_visitors() -> None:
     async def run() -> None:
         async with endpoint_up(users=_USERS) as service:
             Publisher(service.server.hub, "a b/cam", encode(2)).push(2)
             url = service.url.replace("://", "://page:secret@")
             async with dashboard(whep_url=url) as client:
-                offer = await _offer()
+                offer = await offer_to_watch()
                 reply = await client.post("/whep/a%20b/cam", content=offer, headers=SDP)
                 assert reply.status_code == 201
                 place = reply.headers["Location"]
@@ -72,7 +63,7 @@ def test_the_dashboard_reads_with_its_own_user_and_publishes_with_the_visitors()
 def test_refusals_are_told_in_words() -> None:
     async def run() -> None:
         async with endpoint_up() as service, dashboard(whep_url=service.url) as client:
-            reply = await client.post("/whep/nobody", content=await _offer(), headers=SDP)
+            reply = await client.post("/whep/nobody", content=await offer_to_watch(), headers=SDP)
             assert (reply.status_code, reply.json()["status"]) == (200, 404)
             assert reply.json()["code"] == "no_such_path"
             for path, content, headers, status in (

@@ -71,14 +71,14 @@ def scores(seq: int, stream: str = "hall") -> Scores:
 def event(number: int, stream: str = "hall") -> Event:
     """A message of one event."""
     return Event(
-        stream=stream,
         id=str(number),
-        type="new",
+        stream=stream,
+        model=MODEL,
         label="walk",
-        start=float(number),
+        type="new",
         score=0.9,
         peak=0.9,
-        model=MODEL,
+        start=float(number),
     )
 
 

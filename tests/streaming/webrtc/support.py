@@ -24,7 +24,7 @@ from streaming.rtsp.hub import Hub
 from streaming.rtsp.path import PublishedPath
 from streaming.rtsp.sdp import parse_sdp
 from streaming.webrtc import Endpoint, WebrtcOptions
-from streaming.webrtc.packets import RtpWriter, describe
+from streaming.webrtc.packets import RtpWriter, describe, hand_over
 from training.figures.numbered import numbered_frames, read_number
 
 SIZE = (192, 128)
@@ -93,11 +93,7 @@ class Publisher:
         for picture in self.pictures[self._next : self._next + count]:
             arrival = self.captured_at(picture.time // STEP)
             report, packets = self._writer.write(picture.data, picture.time, arrival)
-            if report:
-                self.path.rtcp(0, report)
-            for packet in packets:
-                self.path.rtp(0, packet)
-            self.path.flush()
+            hand_over(self.path, report, packets)
         self._next += count
 
     async def go_on(self, count: int) -> None:
@@ -248,3 +244,12 @@ class _Nobody:
 
     def close(self, why: str, *, hang_up: bool = False) -> None:
         """Nothing to end."""
+
+
+async def offer_to_watch() -> str:
+    """What a browser sends to see a path."""
+    pc = RTCPeerConnection()
+    pc.addTransceiver("video", direction="recvonly")
+    offer = await pc.createOffer()
+    await pc.close()
+    return offer.sdp

@@ -7,7 +7,6 @@ import base64
 
 import numpy as np
 import pytest
-from aiortc import RTCPeerConnection
 
 from streaming.rtsp import RtspUser
 from streaming.webrtc import WebrtcOptions
@@ -22,20 +21,13 @@ from tests.streaming.webrtc.support import (
     decode,
     encode,
     endpoint_up,
+    offer_to_watch,
     published,
     until,
 )
 
 _NTP_TO_UNIX_S = 2_208_988_800
 _NO_MEDIA = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
-
-
-async def _offer() -> str:
-    pc = RTCPeerConnection()
-    pc.addTransceiver("video", direction="recvonly")
-    offer = await pc.createOffer()
-    await pc.close()
-    return offer.sdp
 
 
 def test_pictures_are_passed_on_bit_for_bit_from_the_last_key_picture_on() -> None:
@@ -111,7 +103,7 @@ def test_what_cannot_be_watched_is_refused_with_the_reason() -> None:
             published(hub, "sound", "OPUS")
             Publisher(hub, "b", encode(30, 250, {"bf": "2", "preset": "medium"})).push(1)
             Publisher(hub, "ok", encode(2)).push(2)
-            offer = await _offer()
+            offer = await offer_to_watch()
             for path, status, code, words in (
                 ("h265", 415, "codec_not_playable", "H.265"),
                 ("sound", 415, "no_video", "no video"),
@@ -156,7 +148,7 @@ def test_b_frames_that_no_parameter_set_announces_end_the_session() -> None:
             await peer.collect(9)
             publisher.push(30)
             await until(lambda: service.endpoint.viewers == 0, "end")
-            reply = await service.post("cam/whep", await _offer())
+            reply = await service.post("cam/whep", await offer_to_watch())
             assert reply.json()["code"] == "b_frames"
 
     asyncio.run(run())
@@ -174,7 +166,7 @@ def test_users_of_the_rtsp_server_are_those_of_webrtc() -> None:
     async def run() -> None:
         async with endpoint_up(users=users) as service:
             Publisher(service.server.hub, "cam", encode(2)).push(2)
-            offer = await _offer()
+            offer = await offer_to_watch()
             reply = await service.post("cam/whep", offer)
             assert reply.status_code == 401
             assert reply.headers["WWW-Authenticate"].startswith("Basic ")
@@ -192,7 +184,7 @@ def test_who_vanishes_or_never_comes_is_freed() -> None:
         async with endpoint_up(WebrtcOptions(connect_s=1.0, silent_s=2.0)) as service:
             publisher = Publisher(service.server.hub, "cam", encode(100))
             publisher.push(10)
-            assert (await service.post("cam/whep", await _offer())).status_code == 201
+            assert (await service.post("cam/whep", await offer_to_watch())).status_code == 201
             await until(lambda: service.endpoint.viewers == 0, "end of who never connected")
             async with browser() as peer:
                 await peer.watch(service, "cam")
