@@ -7,7 +7,7 @@ window.actionstream = window.actionstream || {};
   const TICK_MS = 100;
   // Every card once a second, but never more pictures a second than this in all.
   const EVERY_MS = 1000;
-  const PICTURES_PER_S = 12;
+  const PICTURES_PER_S = 6;
   const AT_ONCE = 4;
   const MISSING_MS = 3000;
   const MISSING = {
