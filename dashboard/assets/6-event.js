@@ -37,7 +37,23 @@ window.actionstream = window.actionstream || {};
       } catch (error) {
         if (this.id === id) this.failed(error, known);
       }
-      if (answer && this.id === id) this.draw(answer, answer.pictures ?? []);
+      if (!answer || this.id !== id) return;
+      this.draw(answer, answer.pictures ?? []);
+      if (!answer.pictures?.length) this.lookAgain(id);
+    }
+
+    /** The pictures of an action that has only just ended are kept a moment later. */
+    lookAgain(id, tries = 3) {
+      setTimeout(async () => {
+        if (this.id !== id) return;
+        const path = `/streams/${pathOf(this.page.stream)}/events/${encodeURIComponent(id)}`;
+        const answer = await actionstream.api(path).catch(() => null);
+        if (this.id !== id) return;
+        if (answer?.pictures?.length) {
+          this.strip.replaceChildren();
+          this.fillPictures(answer.pictures);
+        } else if (tries > 1) this.lookAgain(id, tries - 1);
+      }, 1000);
     }
 
     closed() {
