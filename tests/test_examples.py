@@ -41,10 +41,12 @@ def test_subscribe_and_follow_feed(tmp_path: Path) -> None:
         subprocess.Popen(subscribe, stdout=output) as first,
         subprocess.Popen(follow, stdout=other_output) as second,
     ):
-        wait_for(lambda: " took " in heard.read_text(encoding="utf-8"), "an action's end", 60)
-        wait_for(lambda: " took " in fed.read_text(encoding="utf-8"), "the same on the feed", 60)
-        first.terminate()
-        second.terminate()
+        try:
+            wait_for(lambda: " took " in heard.read_text(encoding="utf-8"), "an action's end", 60)
+            wait_for(lambda: " is over" in fed.read_text(encoding="utf-8"), "it on the feed", 60)
+        finally:
+            first.terminate()
+            second.terminate()
     for file in (heard, fed):
         assert "demo: " in file.read_text(encoding="utf-8")
 
